@@ -1,0 +1,1 @@
+"""The local stack: an embedded PostgreSQL, a broker, and our own processes, on one machine."""

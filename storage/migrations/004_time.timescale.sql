@@ -1,0 +1,2 @@
+-- TimescaleDB >= 2.20: hypertables, columnstore, hourly continuous aggregates, retention.
+-- no-transaction

@@ -1,0 +1,76 @@
+"""Real parts for the whole suite: PostgreSQL and a broker, started once or named by the environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from mingcha.stack.broker import MemoryBroker
+from mingcha.stack.ports import free_port
+from mingcha.stack.postgres import EmbeddedPostgres
+
+#: Field frames and real data sets live outside the project; tests that need them skip where they are absent.
+SHARED = Path(os.environ.get("MINGCHA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip(f"no shared data at {SHARED}; set MINGCHA_SHARED")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def stack_directory() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="mingcha-test-"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(stack_directory: Path) -> Iterator[str]:
+    """A server to make databases on: MINGCHA_DATABASE_URL or an embedded one."""
+    outside = os.environ.get("MINGCHA_DATABASE_URL")
+    if outside:
+        yield outside
+        return
+    server = EmbeddedPostgres(stack_directory / "postgres", free_port())
+    server.start()
+    yield server.url
+    server.remove()
+
+
+@pytest.fixture
+def empty_database(postgres_url: str) -> Iterator[str]:
+    """URL of a new database without our tables, dropped afterwards."""
+    yield from _new_database(postgres_url)
+
+
+@pytest.fixture(scope="session")
+def kafka(stack_directory: Path) -> Iterator[str]:
+    """Bootstrap servers: MINGCHA_KAFKA or an in-memory broker."""
+    outside = os.environ.get("MINGCHA_KAFKA")
+    if outside:
+        yield outside
+        return
+    broker = MemoryBroker(stack_directory / "broker", free_port())
+    broker.start()
+    yield broker.bootstrap
+    broker.stop()
+
+
+def _new_database(server_url: str) -> Iterator[str]:
+    name = f"mingcha_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield psycopg.conninfo.make_conninfo(server_url, dbname=name)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
