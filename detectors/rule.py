@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from detectors.window import Window
-from domain.findings import Family, Finding, Grade
+from domain.findings import CaptureRate, Family, Finding, Grade
 
 
 @dataclass(frozen=True)
@@ -47,30 +47,6 @@ class Abstention:
     subject: str
     zh: str
     en: str
-
-
-@dataclass(frozen=True)
-class CaptureRate:
-    """有效数据捕集率 of one outlet, factor and quarter (HJ 75-2017 §12.1.3). Hours are whole clock hours.
-
-    elapsed = stopped + valid + invalid. `rate` = valid / (elapsed - stopped), None when nothing ran.
-    `rate_believed` counts unbelieved stops (marked stopped while power or flow ran) as invalid running hours.
-    `best_possible` is the rate if every hour still to come is valid.
-    """
-
-    outlet_id: str
-    factor: str
-    quarter: str
-    calendar_hours: int
-    elapsed_hours: int
-    stopped_hours: int
-    valid_hours: int
-    invalid_hours: int
-    unbelieved_hours: int
-    rate: float | None
-    rate_believed: float | None
-    best_possible: float | None
-    lost_by_cause: Mapping[str, int]  # condition -> hours
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.registry import OutletId, SiteId
+from domain.registry import FactorCode, OutletId, SiteId
 
 #: What may stand in a finding's evidence and parameters: values JSON can hold.
 Evidence = Mapping[str, object]
@@ -98,3 +98,43 @@ class Finding:
         ]
         text = json.dumps(identity, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class CaptureRate:
+    """有效数据捕集率 of one outlet, factor and quarter (HJ 75-2017 §12.1.3). Hours are whole clock hours.
+
+    elapsed = stopped + valid + invalid. `rate` = valid / (elapsed - stopped), None when nothing ran.
+    `rate_believed` counts unbelieved stops (marked stopped while power or flow ran) as invalid running hours.
+    `best_possible` is the rate if every hour still to come is valid.
+    """
+
+    outlet_id: OutletId
+    factor: FactorCode
+    quarter: str
+    calendar_hours: int
+    elapsed_hours: int
+    stopped_hours: int
+    valid_hours: int
+    invalid_hours: int
+    unbelieved_hours: int
+    rate: float | None
+    rate_believed: float | None
+    best_possible: float | None
+    lost_by_cause: Mapping[str, int]  # condition -> hours
+
+
+@dataclass(frozen=True)
+class RankedOutlet:
+    """Where an outlet stands after a run; `outlet_id` None is the site as a whole.
+
+    `score` is 0 to 1 and orders the queue; `e_value` is the combined evidence against honest data (1 = none);
+    `listed` says that e-BH at 5 % keeps it on the formal list. Never shown without `families`.
+    """
+
+    site_id: SiteId
+    outlet_id: OutletId | None
+    score: float
+    e_value: float
+    listed: bool
+    families: tuple[Family, ...]

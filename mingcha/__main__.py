@@ -1,0 +1,3 @@
+from mingcha.main import run
+
+run()
