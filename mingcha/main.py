@@ -7,13 +7,34 @@ command asked for is imported: `mingcha hj212 decode` must not pay for Streamlit
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
 
 import typer
 
-#: Command -> what it does, in the order of the help page. Its module is mingcha.commands.<name>, - as _.
+#: Command -> what it does, in the order of the help page.
 COMMANDS = {
+    "demo": "a whole city on this machine: history, live devices, findings, console",
+    "up": "start the local database and broker",
+    "down": "stop the local stack; --forget deletes its data",
+    "status": "what of the local stack is running",
+    "doctor": "find what an operator gets wrong: ports, clock, disk, servers, libraries",
+    "db": "migrate the database",
+    "gateway": "take HJ 212 frames over TCP",
+    "receiver": "take power and passages over HTTP",
+    "writer": "write Kafka records to the database, exactly once",
+    "console": "open the officers' console",
+    "import": "send a bundle through Kafka into the database",
+    "detect": "run the detectors on the database or on a bundle",
     "hj212": "decode and encode HJ 212 frames",
+    "simulate": "make plants, tampering and their truth; score findings against it",
+    "bench": "measure decode, ingest and detect against baselines in the same run",
+    "ledger": "check that everything sent is accounted for",
+    "dead-letters": "list, show and replay what was refused",
+    "devices": "list devices, approve pending ones",
+    "people": "local accounts of the console",
+    "case": "list clues and cases",
+    "audit": "verify the audit chain",
 }
 
 
@@ -27,12 +48,17 @@ def build(called: str | None) -> typer.Typer:
         if name != called:
             app.command(name, help=purpose)(_not_called)
             continue
-        module = importlib.import_module(f"mingcha.commands.{name.replace('-', '_')}")
+        module = importlib.import_module(f"mingcha.commands.{_module_name(name)}")
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name, help=purpose)
         else:
             app.command(name, help=purpose)(module.command)
     return app
+
+
+def _module_name(command: str) -> str:
+    name = command.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def _not_called() -> None:
