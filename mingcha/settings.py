@@ -1,4 +1,4 @@
-"""Settings: one TOML file (`mingcha.toml`, or the one `MINGCHA_CONFIG` names) and `MINGCHA_…` in the environment.
+"""Settings: one TOML file (`mingcha.toml`, or what `MINGCHA_CONFIG` names) and `MINGCHA_…` variables.
 
 The environment wins. A wrong key or value stops start-up and names itself. Secrets come only from here.
 """
@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
 
     def require_database_url(self) -> str:
-        """The outside database, else the one of the local stack. Raises SettingsError when neither is there."""
+        """The outside database, else the one of the local stack."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"postgresql://postgres@127.0.0.1:{self.postgres_port}/mingcha"
