@@ -42,13 +42,13 @@ def specification(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_compose_fits_the_specification(compose: dict[str, Any], specification: dict[str, Any]) -> None:
-    jsonschema.validate(compose, specification)
+    jsonschema.Draft201909Validator(specification).validate(compose)
 
 
 def test_a_wrong_key_would_be_refused(compose: dict[str, Any], specification: dict[str, Any]) -> None:
     wrong = {**compose, "services": {**compose["services"], "writer": {"comand": ["writer"]}}}
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(wrong, specification)
+        jsonschema.Draft201909Validator(specification).validate(wrong)
 
 
 def test_every_service_of_ours_runs_a_command_that_exists(compose: dict[str, Any]) -> None:
