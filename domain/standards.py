@@ -129,7 +129,8 @@ class MarkKind:
     plane: Condition
 
 
-def _load(name: str, table: str, kind: Any) -> Any:
+def load_entries(name: str, table: str, kind: Any) -> Any:
+    """The entries of one data file as `kind`. Raises DataFileError naming file and entry."""
     path = DATA / name
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -141,7 +142,7 @@ def _load(name: str, table: str, kind: Any) -> Any:
 @cache
 def factors() -> Mapping[FactorCode, Factor]:
     """All factors by HJ 212-2017 code."""
-    entries: tuple[Factor, ...] = _load("factors.toml", "factor", tuple[Factor, ...])
+    entries: tuple[Factor, ...] = load_entries("factors.toml", "factor", tuple[Factor, ...])
     keys = [f.key for f in entries]
     if len(set(keys)) != len(keys):
         raise DataFileError("factors.toml: a factor key is used twice")
@@ -173,7 +174,7 @@ def factor(code: str) -> Factor:
 
 @cache
 def flag_dictionaries() -> Mapping[str, FlagDictionary]:
-    entries: tuple[FlagDictionary, ...] = _load("flags.toml", "dictionary", tuple[FlagDictionary, ...])
+    entries: tuple[FlagDictionary, ...] = load_entries("flags.toml", "dictionary", tuple[FlagDictionary, ...])
     return MappingProxyType({d.id: d for d in entries})
 
 
@@ -188,18 +189,18 @@ def flag_dictionary(dictionary_id: str) -> FlagDictionary:
 
 @cache
 def source_types() -> Mapping[str, SourceType]:
-    entries: tuple[SourceType, ...] = _load("source_types.toml", "source_type", tuple[SourceType, ...])
+    entries: tuple[SourceType, ...] = load_entries("source_types.toml", "source_type", tuple[SourceType, ...])
     return MappingProxyType({s.id: s for s in entries})
 
 
 @cache
 def legal_bases() -> Mapping[str, LegalBasis]:
-    entries: tuple[LegalBasis, ...] = _load("legal_bases.toml", "basis", tuple[LegalBasis, ...])
+    entries: tuple[LegalBasis, ...] = load_entries("legal_bases.toml", "basis", tuple[LegalBasis, ...])
     return MappingProxyType({b.id: b for b in entries})
 
 
 @cache
 def mark_kinds() -> Mapping[str, MarkKind]:
     """Mark words by id and by Chinese word."""
-    entries: tuple[MarkKind, ...] = _load("marks.toml", "mark", tuple[MarkKind, ...])
+    entries: tuple[MarkKind, ...] = load_entries("marks.toml", "mark", tuple[MarkKind, ...])
     return MappingProxyType({word: m for m in entries for word in (m.id, m.zh)})
