@@ -16,6 +16,7 @@ from psycopg import sql
 from mingcha.stack.broker import MemoryBroker
 from mingcha.stack.ports import free_port
 from mingcha.stack.postgres import EmbeddedPostgres
+from storage.migrate import Flavour, migrate, status
 
 #: Field frames and real data sets live outside the project; tests that need them skip where they are absent.
 SHARED = Path(os.environ.get("MINGCHA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
@@ -55,6 +56,25 @@ def empty_database(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def template_database(postgres_url: str) -> Iterator[str | None]:
+    """Name of a migrated database to copy, None where TimescaleDB runs: its workers forbid the copying."""
+    for url in _new_database(postgres_url):
+        migrate(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            plain = status(connection).flavour is Flavour.PLAIN
+        yield str(psycopg.conninfo.conninfo_to_dict(url)["dbname"]) if plain else None
+
+
+@pytest.fixture
+def database(postgres_url: str, template_database: str | None) -> Iterator[str]:
+    """URL of a new database with our schema and factors, dropped afterwards."""
+    for url in _new_database(postgres_url, template_database):
+        if template_database is None:
+            migrate(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
 def kafka(stack_directory: Path) -> Iterator[str]:
     """Bootstrap servers: MINGCHA_KAFKA or an in-memory broker."""
     outside = os.environ.get("MINGCHA_KAFKA")
@@ -67,10 +87,11 @@ def kafka(stack_directory: Path) -> Iterator[str]:
     broker.stop()
 
 
-def _new_database(server_url: str) -> Iterator[str]:
+def _new_database(server_url: str, template: str | None = None) -> Iterator[str]:
     name = f"mingcha_test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template or "template1")))
     yield psycopg.conninfo.make_conninfo(server_url, dbname=name)
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

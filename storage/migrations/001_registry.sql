@@ -42,7 +42,6 @@ CREATE TABLE factor (
     factor_key smallint PRIMARY KEY,
     code       text NOT NULL UNIQUE
 );
-CREATE SEQUENCE factor_unknown_key AS smallint MINVALUE 1000 OWNED BY factor.factor_key;
 
 CREATE TABLE meter (
     meter_key integer GENERATED ALWAYS AS IDENTITY UNIQUE,

@@ -10,6 +10,7 @@ CREATE TABLE detection_run (
     findings    integer
 );
 
+-- run_id is the newest run that found it; withdrawn_run a later run over its interval that no longer did.
 CREATE TABLE finding (
     finding_id     text PRIMARY KEY,
     run_id         bigint NOT NULL REFERENCES detection_run,
@@ -29,11 +30,12 @@ CREATE TABLE finding (
     null_model     text,
     sentence_zh    text NOT NULL,
     sentence_en    text NOT NULL,
-    evidence       jsonb NOT NULL,
-    explanations   jsonb NOT NULL,
-    parameters     jsonb NOT NULL,
+    evidence       json NOT NULL,  -- json, not jsonb: the numbers keep their order and spelling
+    explanations   json NOT NULL,
+    parameters     json NOT NULL,
     legal_bases    text[] NOT NULL,
-    found_at       timestamptz NOT NULL DEFAULT now()
+    found_at       timestamptz NOT NULL DEFAULT now(),
+    withdrawn_run  bigint REFERENCES detection_run
 );
 CREATE INDEX ON finding (site_id, starts_at);
 
