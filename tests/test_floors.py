@@ -51,7 +51,7 @@ def test_imports_only_point_down(file: Path) -> None:
     assert here is not None
     for module in _imports(file):
         there = _package(module)
-        if there is None or there.split(".")[0] == here.split(".")[0]:
+        if there is None or there == here:
             continue
         assert FLOORS[there] < FLOORS[here], (
             f"{module} is on floor {FLOORS[there]}, this file on {FLOORS[here]}"
@@ -64,3 +64,9 @@ def test_the_pure_floor_does_no_input_or_output() -> None:
         for file in (ROOT / package).rglob("*.py"):
             reached = {module.split(".")[0] for module in _imports(file)} & forbidden
             assert not reached, f"{file.relative_to(ROOT)} imports {reached}"
+
+
+def test_simulators_never_touch_the_database() -> None:
+    for file in (ROOT / "simulators").rglob("*.py"):
+        reached = {module.split(".")[0] for module in _imports(file)} & {"storage", "psycopg"}
+        assert not reached, f"{file.relative_to(ROOT)} imports {reached}"
