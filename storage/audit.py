@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from domain.errors import MingchaError
+from storage.connection import Connection
 
 GENESIS = bytes(32)
 
@@ -25,7 +25,7 @@ GENESIS = bytes(32)
 CHAIN_LOCK = 0x6D63_6175
 
 #: What a detail may hold. No floats: PostgreSQL may write a number differently from how it came in.
-Detail = Mapping[str, str | int | bool | None | list[str]]
+Detail = Mapping[str, str | int | bool | list[str] | None]
 
 
 class AuditError(MingchaError):
@@ -48,7 +48,7 @@ class AuditEvent:
 
 
 def append(
-    connection: Connection[Any],
+    connection: Connection,
     *,
     at: datetime,
     actor: str,
@@ -102,7 +102,7 @@ def chain_hash(
     return hashlib.sha256(prev_hash + text.encode()).digest()
 
 
-def verify(connection: Connection[Any]) -> int | None:
+def verify(connection: Connection) -> int | None:
     """Walk the chain; the seq of the first row that does not fit (changed, missing, inserted), else None.
 
     A chain cannot show that its tail was cut off: compare `head` with an anchored copy for that.
@@ -124,20 +124,20 @@ def verify(connection: Connection[Any]) -> int | None:
     return None
 
 
-def head(connection: Connection[Any]) -> tuple[int, bytes]:
+def head(connection: Connection) -> tuple[int, bytes]:
     """Seq and hash of the newest event, (0, GENESIS) when there is none."""
     row = connection.execute("SELECT seq, hash FROM audit_event ORDER BY seq DESC LIMIT 1").fetchone()
     return (0, GENESIS) if row is None else (row[0], bytes(row[1]))
 
 
-def events_of(connection: Connection[Any], subject: str) -> list[AuditEvent]:
+def events_of(connection: Connection, subject: str) -> list[AuditEvent]:
     """The events about one subject (`clue:17`), oldest first."""
     with connection.cursor(row_factory=class_row(AuditEvent)) as cursor:
         cursor.execute("SELECT * FROM audit_event WHERE subject = %s ORDER BY seq", [subject])
         return cursor.fetchall()
 
 
-def _walk(connection: Connection[Any]) -> Iterator[AuditEvent]:
+def _walk(connection: Connection) -> Iterator[AuditEvent]:
     with (
         connection.transaction(),
         connection.cursor("audit_walk", row_factory=class_row(AuditEvent)) as cursor,

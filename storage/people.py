@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from psycopg import Connection
 from psycopg.rows import class_row
+
+from storage.connection import Connection
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class PersonRow:
     active: bool
 
 
-def person(connection: Connection[Any], login: str, *, lock: bool = False) -> PersonRow | None:
+def person(connection: Connection, login: str, *, lock: bool = False) -> PersonRow | None:
     """One account; `lock` holds its row until the transaction ends."""
     query = "SELECT * FROM person WHERE login = %s"
     with connection.cursor(row_factory=class_row(PersonRow)) as cursor:
@@ -30,14 +30,14 @@ def person(connection: Connection[Any], login: str, *, lock: bool = False) -> Pe
         return cursor.fetchone()
 
 
-def people(connection: Connection[Any]) -> list[PersonRow]:
+def people(connection: Connection) -> list[PersonRow]:
     with connection.cursor(row_factory=class_row(PersonRow)) as cursor:
         cursor.execute("SELECT * FROM person ORDER BY login")
         return cursor.fetchall()
 
 
 def add_person(
-    connection: Connection[Any],
+    connection: Connection,
     login: str,
     name: str,
     password_hash: str,
@@ -53,9 +53,7 @@ def add_person(
     return inserted.rowcount == 1
 
 
-def set_failures(
-    connection: Connection[Any], login: str, failures: int, locked_until: datetime | None
-) -> None:
+def set_failures(connection: Connection, login: str, failures: int, locked_until: datetime | None) -> None:
     connection.execute(
         "UPDATE person SET failures = %s, locked_until = %s WHERE login = %s",
         [failures, locked_until, login],
