@@ -28,7 +28,7 @@ def connection(postgres_url: str) -> Iterator[Connection]:
 
 
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
-addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).map(str)
+addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
 rows = st.tuples(
     st.integers(-(2**15), 2**15 - 1),
     st.integers(-(2**63), 2**63 - 1),
@@ -68,7 +68,7 @@ def test_any_rows_come_back_as_sent(connection: Connection, sent: list[tuple[obj
         assert bc.copy_rows(cursor, "anything", columns) == len(sent)
     got = connection.execute(
         "SELECT small, big, exact, value, (extract(epoch FROM at) * 1000000)::bigint, word, flag, digest,"
-        " body, host(peer) FROM anything ORDER BY row"
+        " body, peer FROM anything ORDER BY row"
     ).fetchall()
     assert got == [
         (s, b, e, None if math.isnan(float(str(v))) else v, t, w, f or None, d, y, p)
