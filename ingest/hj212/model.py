@@ -94,6 +94,7 @@ class Frame:
     crc: Crc | None
     problems: tuple[Problem, ...]
     raw: bytes = field(repr=False)
+    payload_hash: int = 0  # as in FrameColumns
 
 
 Int64s = npt.NDArray[np.int64]
