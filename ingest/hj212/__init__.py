@@ -2,6 +2,7 @@
 
 from ingest.hj212.crc import crc_hj212
 from ingest.hj212.decode import decode, key_time
+from ingest.hj212.encode import FrameDraft, answer, encode, frame_segment, reading_group
 from ingest.hj212.framing import Garbage, Packet, Splitter
 from ingest.hj212.head import Head, read_head
 from ingest.hj212.model import CrcKind, Edition, Frame, Problem, ReadingValue, Severity
@@ -10,6 +11,7 @@ __all__ = [
     "CrcKind",
     "Edition",
     "Frame",
+    "FrameDraft",
     "Garbage",
     "Head",
     "Packet",
@@ -17,8 +19,12 @@ __all__ = [
     "ReadingValue",
     "Severity",
     "Splitter",
+    "answer",
     "crc_hj212",
     "decode",
+    "encode",
+    "frame_segment",
     "key_time",
     "read_head",
+    "reading_group",
 ]
