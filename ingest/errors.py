@@ -4,7 +4,8 @@ MingchaError
 ├── records.RecordError    a Kafka record is not one of ours
 ├── LineError              one NDJSON line does not fit its table
 ├── Refused                the producer takes nothing more for now: slow down
-└── BrokerError            the broker did not acknowledge: nothing may be answered
+├── BrokerError            the broker did not acknowledge: nothing may be answered
+└── DoorError              a listener cannot open
 """
 
 from __future__ import annotations
@@ -27,3 +28,7 @@ class Refused(MingchaError):
 
 class BrokerError(MingchaError):
     """The broker did not acknowledge a record, so its items may be lost or there: send them again."""
+
+
+class DoorError(MingchaError):
+    """A gateway or receiver cannot open its port; names it."""
