@@ -22,6 +22,11 @@ from storage.migrate import Flavour, migrate, status
 SHARED = Path(os.environ.get("MINGCHA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # kafka-python reads its message schemas by a call that Python 3.11 deprecated and 3.13 brought back
+    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     if not SHARED.is_dir():
