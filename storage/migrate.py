@@ -228,7 +228,9 @@ def _lock(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+        # a server that ends the connection (TimescaleDB not preloaded) has released the lock
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
 
 
 @contextmanager
@@ -240,4 +242,5 @@ def _idle_autocommit(connection: Connection) -> Iterator[Connection]:
     try:
         yield connection
     finally:
-        connection.autocommit = before
+        if not connection.closed:
+            connection.autocommit = before
