@@ -48,12 +48,38 @@ def hours_of(window: Window, outlet_id: OutletId, factor: FactorCode) -> Series 
     """
     own = window.series.get((outlet_id, factor, Interval.HOUR))
     if own is not None:
-        return own
+        return on_hours(own, hour_grid(window))
     for interval in (Interval.MINUTE, Interval.REALTIME):
         finer = window.series.get((outlet_id, factor, interval))
         if finer is not None and finer.grid.step_us <= MICROSECONDS_PER_HOUR:
             return _hours_from(finer, hour_grid(window))
     return None
+
+
+def on_hours(series: Series, hours: Grid) -> Series:
+    """An hour series moved to another grid of hours: cut where it sticks out, missing where it is short."""
+    if series.grid == hours:
+        return series
+    shift = (hours.start_us - series.grid.start_us) // MICROSECONDS_PER_HOUR
+    index = np.arange(hours.size) + shift
+    there = (index >= 0) & (index < series.grid.size)
+
+    def moved(values: Floats) -> Floats:
+        out = np.full(hours.size, np.nan)
+        out[there] = values[index[there]]
+        return out
+
+    condition = np.full(hours.size, CONDITION_CODES[Condition.MISSING], np.uint8)
+    condition[there] = series.condition[index[there]]
+    return Series(
+        hours,
+        avg=moved(series.avg),
+        min=moved(series.min),
+        max=moved(series.max),
+        converted_avg=moved(series.converted_avg),
+        total=moved(series.total),
+        condition=condition,
+    )
 
 
 def _hours_from(series: Series, hours: Grid) -> Series:
@@ -69,8 +95,8 @@ def _hours_from(series: Series, hours: Grid) -> Series:
     return Series(
         hours,
         avg=mean_by_hour(series.avg, measured, hour, hours.size),
-        min=_extreme(series.min, measured, hour, hours.size, np.fmin),
-        max=_extreme(series.max, measured, hour, hours.size, np.fmax),
+        min=_extreme(np.fmin(series.min, series.avg), measured, hour, hours.size, np.fmin),
+        max=_extreme(np.fmax(series.max, series.avg), measured, hour, hours.size, np.fmax),
         converted_avg=mean_by_hour(series.converted_avg, measured, hour, hours.size),
         total=_sum(series.total, inside, hour, hours.size),
         condition=condition,

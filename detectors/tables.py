@@ -1,4 +1,4 @@
-"""Outcomes as flat tables: findings, ranking, capture rates, abstentions. Times UTC, nested values JSON text."""
+"""Outcomes as flat tables: findings, ranking, capture rates, abstentions; times UTC, nested values JSON."""
 
 from __future__ import annotations
 

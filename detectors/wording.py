@@ -10,10 +10,11 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal
 
 from domain.clock import in_shanghai
-from domain.standards import factors
+from domain.standards import Condition, factors, flag_dictionaries
 
 Language = Literal["zh", "en"]
 
@@ -75,3 +76,13 @@ def plain(value: object) -> object:
     if isinstance(value, float):
         return value if abs(value) < float("inf") else None
     return value
+
+
+@cache
+def condition_words(condition: Condition) -> Words:
+    """What people call a condition, from the first flag dictionary that has a letter for it."""
+    for dictionary in flag_dictionaries().values():
+        for meaning in dictionary.flags:
+            if meaning.condition is condition:
+                return Words(meaning.zh, meaning.en)
+    return Words("未定义标记", "undefined flag")
