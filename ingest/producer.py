@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
 from ingest import metrics
 from ingest.errors import BrokerError, Refused
@@ -37,6 +37,7 @@ BOUND_BYTES = 64 * 1024 * 1024
 DELIVERY_SECONDS = 10.0
 _RECONNECT_SECONDS = 1.0
 _BOOTSTRAP_MS = 3000
+_CLOSE_SECONDS = 0.5
 _ITEM_OVERHEAD_BYTES = 14
 
 
@@ -249,8 +250,14 @@ class PackingProducer:
 
     def _drop_client(self) -> None:
         client, self._client = self._client, None
-        if client is not None:
-            client.close(timeout=0)
+        if client is None:
+            return
+        try:
+            client.close(timeout=_CLOSE_SECONDS)
+        except KafkaTimeoutError:
+            # raised before kafka-python stops anything: make it fail what it still holds, then close
+            client._sender.force_close()
+            client.close(timeout=_CLOSE_SECONDS)
 
     def _connect(self) -> Any:
         if time.monotonic() < self._refuse_until:

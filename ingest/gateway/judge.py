@@ -10,7 +10,7 @@ import hmac
 from dataclasses import dataclass, replace
 
 from domain.registry import Device, DeviceState
-from ingest.hj212.answers import answer
+from ingest.hj212.encode import answer
 from ingest.hj212.head import MN_LIMIT, Head, is_command, read_head
 from ingest.hj212.model import CrcKind, Edition
 
@@ -74,4 +74,4 @@ def judge(packet: bytes, head: Head, device: Device | None) -> Keep | Refuse:
 
 def _refuse(head: Head, reason: str, detail: str, qn_rtn: int) -> Refuse:
     due = head.wants_answer and bool(head.qn) and head.cn not in ANSWERS
-    return Refuse(reason, detail, head.mn[:MN_LIMIT], answer(head, "9011", qn_rtn=qn_rtn) if due else None)
+    return Refuse(reason, detail, head.mn[:MN_LIMIT], answer(head, "9011", result=qn_rtn) if due else None)
