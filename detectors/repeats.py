@@ -172,7 +172,7 @@ def _search(ticks: Ticks, exact: bool, window: int, bridge: int) -> npt.NDArray[
 def _judge(
     kind: Kind, first: _Track, second: _Track, row: npt.NDArray[np.int64], exact: bool, null: _Null
 ) -> Repeat | None:
-    """A row of places inside the two tracks, judged; None where chance explains it or another test tells it."""
+    """A row of places inside the two tracks, judged; None where chance explains it or another test has it."""
     source, copy, places, _ = (int(x) for x in row)
     a = first.judged[source : source + places]
     b = second.judged[copy : copy + places]
