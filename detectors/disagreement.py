@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.kernels.runs import merged_runs
-from detectors.reporting import declared, make_finding
+from detectors.reporting import declared_mostly, make_finding
 from detectors.rule import Rule
 from detectors.window import Floats, Grid, Window
 from domain.findings import Finding, Verdict
@@ -87,6 +87,8 @@ def disagreements(
         ratio = comparison.reported[inside][above_zero] / expected[above_zero]
         median_ratio = float(np.median(ratio)) if ratio.size else float("inf")
         start, stop = grid.time(int(first)), grid.time(int(end))
+        hours = np.zeros(deviates.size, np.bool_)
+        hours[inside] = True
         findings.append(
             make_finding(
                 rule,
@@ -110,7 +112,7 @@ def disagreements(
                     **{f"example_{name}": column[worst] for name, column in example.items()},
                 },
                 verdicts={
-                    code: declared(window, outlet.outlet_id, start, stop, conditions)
+                    code: declared_mostly(window, outlet.outlet_id, hours, conditions)
                     for code, conditions in _DECLARED.items()
                 }
                 | dict(verdicts),

@@ -220,7 +220,8 @@ def make_window(
         made_power = power_of(frame, start_us, end_us) if frame is not None else None
         if made_power is not None:
             meters[meter.meter_id] = made_power
-    return Window(site_id, start, end, known_until, registry, series, meters, passages)
+    ordered = passages.sort("time", "gate_id", *[c for c in passages.columns if c not in ("time", "gate_id")])
+    return Window(site_id, start, end, known_until, registry, series, meters, ordered)
 
 
 def _by_interval(frame: pl.DataFrame) -> Iterator[tuple[Interval, pl.DataFrame]]:

@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
+from detectors.averaging import hour_grid, hours_of
 from detectors.rule import Abstention, Rule
 from detectors.window import Series, Window
 from detectors.wording import factor_words, fill, plain
@@ -121,6 +123,31 @@ def declared(
         present = int(np.count_nonzero(seen != CONDITION_CODES[Condition.MISSING]))
         reported = reported or (seen.size > 0 and 2 * present >= seen.size)
     return Verdict.EXCLUDED if reported else Verdict.UNKNOWN
+
+
+def declared_mostly(
+    window: Window, outlet_id: OutletId, hours: npt.NDArray[np.bool_], conditions: Iterable[Condition]
+) -> Verdict:
+    """The same for a set of hours on `hour_grid(window)`: SUPPORTED when half of them or more are explained.
+
+    For hours whose own factor is flagged valid: what another factor or a mark says of these very hours.
+    """
+    wanted = set(conditions)
+    codes = np.array([CONDITION_CODES[c] for c in wanted], np.uint8)
+    grid = hour_grid(window)
+    said = np.zeros(grid.size, np.bool_)
+    for factor in {factor for (outlet, factor, _) in window.series if outlet == outlet_id}:
+        series = hours_of(window, outlet_id, factor)
+        if series is not None:
+            said |= np.isin(series.condition, codes)
+    for mark in window.registry.marks:
+        kind = mark_kinds().get(mark.kind)
+        if mark.outlet_id == outlet_id and kind and kind.plane in wanted:
+            first = (to_microseconds(mark.start) - grid.start_us) // grid.step_us
+            last = -((grid.start_us - to_microseconds(mark.end)) // grid.step_us)
+            said[max(0, first) : max(0, last)] = True
+    explained = np.count_nonzero(said & hours)
+    return Verdict.SUPPORTED if 0 < 2 * explained >= np.count_nonzero(hours) else Verdict.EXCLUDED
 
 
 def span(series: Series, start: datetime, end: datetime) -> slice:

@@ -59,7 +59,7 @@ class BundleSource:
             registry,
             {OutletId(o): self._readings.of(o) for o in outlets},
             {MeterId(m.meter_id): self._power.of(m.meter_id) for m in registry.meters},
-            passages.filter(pl.col("time").is_between(self.start, self.end, closed="left")).sort("time"),
+            passages.filter(pl.col("time").is_between(self.start, self.end, closed="left")),
             start=self.start,
             end=self.end,
             known_until=self.end,

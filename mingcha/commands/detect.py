@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +16,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from detectors.catalogue import load_rules
+from detectors.live import close_hour, period_until
 from detectors.ranking import rank
 from detectors.rule import Rule
-from detectors.runner import SiteOutcome, run_batch
+from detectors.runner import RuleFailure, SiteOutcome, run_batch
+from detectors.saving import save_run
 from detectors.sources import WindowSource
 from detectors.sources.bundle import open_bundle
+from detectors.sources.database import APPLICATION, DatabaseSource
 from detectors.tables import (
     abstentions_frame,
     capture_rates_frame,
@@ -27,9 +31,14 @@ from detectors.tables import (
     ranking_frame,
     write_tables,
 )
-from domain.clock import as_utc
+from domain.clock import as_utc, floor_hour, in_shanghai
 from domain.findings import RankedOutlet
 from mingcha.output import TROUBLE, WRONG_USE, console, errors, print_json, print_table, sentences
+from mingcha.settings import load_settings
+from storage.connection import connect
+from storage.series import latest_event_time
+
+POLL_SECONDS = 5.0
 
 
 def command(
@@ -54,7 +63,15 @@ def command(
                 raise _wrong_use("--input needs --output DIR, and does not go with --live")
             _on_bundle(input, output, period, battery, threads, json)
             return
-    raise _wrong_use("name a bundle with --input BUNDLE --output DIR")
+        if output is not None:
+            raise _wrong_use("--output goes with --input; on the database findings are stored there")
+        url = load_settings().require_database_url()
+        if live:
+            if any(period):
+                raise _wrong_use("--live judges what closes; leave out --start and --end")
+            _live(url, battery, threads, json)
+        else:
+            _on_database(url, period, battery, threads, json)
 
 
 def _on_bundle(
@@ -76,7 +93,69 @@ def _on_bundle(
         "abstentions": abstentions_frame([(o.site_id, a) for o in outcomes for a in o.outcome.abstentions]),
     }
     write_tables(output, tables)
-    report(outcomes, ranked, json, output=str(output), start=source.start, end=source.end)
+    report(
+        outcomes,
+        ranked,
+        json,
+        output=str(output),
+        start=in_shanghai(source.start),
+        end=in_shanghai(source.end),
+    )
+
+
+def _on_database(
+    url: str, period: tuple[datetime | None, datetime | None], rules: Sequence[Rule], threads: int, json: bool
+) -> None:
+    with connect(url, application_name=APPLICATION, autocommit=True) as connection:
+        latest = latest_event_time(connection)
+        until = min(filter(None, (latest, datetime.now(UTC))))
+        end = period[1] or floor_hour(until) + timedelta(hours=1)
+        source = DatabaseSource(url, period[0] or period_until(end)[0], end, known_until=min(until, end))
+        outcomes = judge(source, rules, threads, quiet=json)
+        with connection.transaction():
+            saved = save_run(connection, source, outcomes, rules, "batch")
+    report(
+        outcomes,
+        saved.ranking,
+        json,
+        new=saved.new,
+        withdrawn=saved.withdrawn,
+        start=in_shanghai(source.start),
+        end=in_shanghai(source.end),
+    )
+
+
+def _live(url: str, rules: Sequence[Rule], threads: int, json: bool) -> None:
+    """Judge each hour as it closes, until interrupted; one line per hour."""
+    judged_until: datetime | None = None
+    with ThreadPoolExecutor(threads) as executor:
+        while True:
+            closed = close_hour(url, rules, executor, judged_until)
+            if closed is None:
+                time.sleep(POLL_SECONDS)
+                continue
+            judged_until = closed.end
+            failures = [f for o in closed.outcomes for f in o.failures]
+            facts = {
+                "until": in_shanghai(closed.end),
+                "sites": len(closed.outcomes),
+                "findings": closed.saved.findings,
+                "new": closed.saved.new,
+                "withdrawn": closed.saved.withdrawn,
+                "failures": len(failures),
+            }
+            if json:
+                print_json(facts)
+            else:
+                console.print("  ".join(f"{k} {v}" for k, v in facts.items()), highlight=False)
+            _name(failures)
+
+
+def _name(failures: Sequence[RuleFailure]) -> None:
+    for failure in failures:
+        errors.print(
+            f"[red]failed:[/red] {failure.rule} on {failure.site_id}: {failure.error}", highlight=False
+        )
 
 
 def judge(source: WindowSource, rules: Sequence[Rule], threads: int, *, quiet: bool) -> list[SiteOutcome]:
@@ -114,10 +193,7 @@ def report(
         print_table("strongest", ["site", "outlet", "score", "listed", "families"], top)
         for name, value in facts.items():
             console.print(f"{name}: {value}", highlight=False)
-    for failure in failures:
-        errors.print(
-            f"[red]failed:[/red] {failure.rule} on {failure.site_id}: {failure.error}", highlight=False
-        )
+    _name(failures)
     if failures:
         raise typer.Exit(TROUBLE)
 
