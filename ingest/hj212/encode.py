@@ -65,11 +65,16 @@ def encode(draft: FrameDraft, key: bytes | None = None) -> list[bytes]:
     """
     _check(draft)
     lead = () if draft.data_time is None else ((("DataTime", format_time(draft.data_time)),),)
-    areas = _areas(lead, draft.groups)
+    areas = _areas(lead, draft.groups, area_room(draft))
     return [
         frame_segment(_head(draft, len(areas), number) + f"CP=&&{area}&&".encode(), key)
         for number, area in enumerate(areas, start=1)
     ]
+
+
+def area_room(draft: FrameDraft) -> int:
+    """Bytes a data area may have: table 3 allows 942, a long head leaves less of the 1024 of the segment."""
+    return min(AREA_LIMIT, SEGMENT_LIMIT - len(_head(draft, 99, 99)) - len("CP=&&&&"))
 
 
 def frame_segment(segment: bytes, key: bytes | None = None) -> bytes:
@@ -142,17 +147,17 @@ def _head(draft: FrameDraft, count: int, number: int) -> bytes:
     return (";".join(fields) + ";").encode()
 
 
-def _areas(lead: tuple[Group, ...], groups: Sequence[Group]) -> list[str]:
-    """Fill data areas with whole groups, each area beginning with the lead."""
+def _areas(lead: tuple[Group, ...], groups: Sequence[Group], room: int) -> list[str]:
+    """Fill data areas of at most `room` bytes with whole groups, each area beginning with the lead."""
     head = [_joined(group) for group in lead]
     areas, parts, size = [], list(head), _size(head)
     for text in (_joined(group) for group in groups if group):
         length = len(text.encode()) + 1
-        if size + length - 1 > AREA_LIMIT and len(parts) > len(head):
+        if size + length - 1 > room and len(parts) > len(head):
             areas.append(";".join(parts))
             parts, size = list(head), _size(head)
-        if size + length - 1 > AREA_LIMIT:
-            raise EncodeError(f"the items {text[:40]}… do not fit into {AREA_LIMIT} bytes")
+        if size + length - 1 > room:
+            raise EncodeError(f"the items {text[:40]}… do not fit into {room} bytes")
         parts.append(text)
         size += length
     return [*areas, ";".join(parts)]
