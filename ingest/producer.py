@@ -90,6 +90,9 @@ class PackingProducer:
         delivery_seconds: float = DELIVERY_SECONDS,
         replication: int = 1,
     ) -> None:
+        """Raises ValueError on a bound that does not hold one full record."""
+        if bound_bytes < PACK_BYTES:
+            raise ValueError(f"the bound is at least {PACK_BYTES} bytes, not {bound_bytes}")
         self._bootstrap = bootstrap
         self._linger_seconds = linger_seconds
         self._delivery_ms = int(delivery_seconds * 1000)
@@ -141,6 +144,8 @@ class PackingProducer:
         """
         size = len(item.body) + _ITEM_OVERHEAD_BYTES
         if self.waiting_bytes + size > self.bound_bytes:
+            if self.waiting_bytes:
+                self._room.clear()  # set again when something of it is settled
             raise Refused(
                 f"{self.waiting_bytes} bytes wait for the broker, {self.bound_bytes} is the most; try later"
             )
@@ -176,7 +181,7 @@ class PackingProducer:
         return self._room.is_set()
 
     async def room(self) -> None:
-        """Return once less than three quarters of the bound is waiting."""
+        """Return once a door may go on reading: nothing refused of late, less than 3/4 of the bound waiting."""
         await self._room.wait()
 
     async def flush(self) -> None:

@@ -113,4 +113,4 @@ def _entry(stream: StreamName, line: bytes) -> Entry:
         subject = str(json.loads(line)[_SUBJECT_COLUMN[stream]])
     except (ValueError, KeyError, TypeError):
         subject = ""  # a line made wrong on purpose
-    return Entry(Event.SENT, stream, subject, fingerprint(line), 0)
+    return Entry(Event.SENT, stream, fingerprint(line), time_us=0, subject=subject)

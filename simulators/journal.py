@@ -35,9 +35,9 @@ class Entry:
 
     event: Event
     stream: str  # cems | power | passages
-    subject: str  # MN, meter id or gate id
     sha256: str  # of the frame as made (`##` to line end), or of the line without line end
     time_us: int
+    subject: str = ""  # MN, meter id or gate id; '' when the line does not say
     attempt: int = 1
     qn: str = ""
     cn: str = ""

@@ -25,6 +25,10 @@ SHARED = Path(os.environ.get("MINGCHA_SHARED", Path(__file__).resolve().parents[
 def pytest_configure(config: pytest.Config) -> None:
     # kafka-python reads its message schemas by a call that Python 3.11 deprecated and 3.13 brought back
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+    # and leaves the sockets of refused connections to the garbage collector
+    config.addinivalue_line(
+        "filterwarnings", "ignore:unclosed <socket.socket .*laddr=.'0.0.0.0':ResourceWarning"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -141,7 +140,6 @@ def own_broker(directory: Path) -> Iterator[MemoryBroker]:
         yield broker
     finally:
         broker.kill()
-        gc.collect()  # kafka-python leaves sockets of failed connections to the collector
 
 
 async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:

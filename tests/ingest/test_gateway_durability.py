@@ -18,12 +18,7 @@ from simulators.device import Retry
 from simulators.journal import Journal
 from tests.ingest.doors import Link, device, eventually, frame, gateway, heads, kept, own_broker
 
-pytestmark = [
-    pytest.mark.stack,
-    # kafka-python leaves the sockets of failed connections to the garbage collector
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.stack
 
 MN = "DURABLE0000001"
 
