@@ -7,8 +7,9 @@ own examples mix the separators (HJ 212-2017 C.14, C.19, C.48).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from domain import standards
 from domain.registry import FactorCode
@@ -30,14 +31,14 @@ SLOTS = {
 _SLOTS_ANY_CASE = {suffix.lower(): suffix for suffix in (*SLOTS, "Flag")}
 FLAG_LIMIT = 4  # C1 in 2017, two letters in HJ 75 and 2025
 #: Logs of CN=3020 stand between `//` and may hold separators.
-_ITEM = re.compile(r"[^;,=]*=//(?:(?!//).)*//[^;,]*|[^;,]+", re.DOTALL)
-_EMPTY_ITEM = re.compile(r"^\s*[;,]|[;,]\s*[;,]|[;,]\s*$")
+_LOG_ITEM = re.compile(r"[^;,=]*=//(?:(?!//).)*//[^;,]*", re.DOTALL)
+_SEPARATOR = re.compile(r"[;,]")
+_PLAIN = re.compile(r"[!-~]+")
 _STANDARD_CODE = re.compile(r"[a-z]\d{5}|\d{2,3}|[BSLT]\d{2}", re.ASCII)
 _PLAUSIBLE_SLOTS = ("avg", "min", "max", "converted_avg")
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One `name=value`; offset counts bytes from the `##`."""
 
     name: str
@@ -57,24 +58,42 @@ class _Group:
 
 def read_items(area: str, offset: int, problems: list[Problem]) -> list[Item]:
     """Split an area (latin-1 text, so that positions are bytes) into items; values as Unicode."""
-    items = []
-    for match in _ITEM.finditer(area):
-        name, equals, value = match.group().partition("=")
-        at = offset + match.start()
+    items: list[Item] = []
+    empty: int | None = None
+    for text, position in _pieces(area):
+        at = offset + position
+        name, equals, value = text.partition("=")
+        if equals and _PLAIN.fullmatch(text):
+            items.append(Item(name, value, at))
+            continue
         bare, plain = name.strip(), value.strip()
+        if not bare and not equals:
+            empty = at if empty is None else empty
+            continue
         if len(bare) != len(name) or len(plain) != len(value):
             problems.append(Problem("blanks", at, f"blanks around {bare[:20]!r}"))
-        if not equals:
-            if bare:
-                text = f"{bare[:20]!r} has no ="
-                problems.append(Problem("item_without_value", at, text, Severity.DOUBT))
-            continue
-        items.append(Item(_unicode(bare, at, problems), _unicode(plain, at, problems), at))
-    empty = _EMPTY_ITEM.search(area)
+        if equals:
+            items.append(Item(_unicode(bare, at, problems), _unicode(plain, at, problems), at))
+        else:
+            sentence = f"{bare[:20]!r} has no ="
+            problems.append(Problem("item_without_value", at, sentence, Severity.DOUBT))
     if empty is not None:
-        text = "a separator stands without an item beside it"
-        problems.append(Problem("empty_item", offset + empty.start(), text))
+        problems.append(Problem("empty_item", empty, "a separator stands without an item beside it"))
     return items
+
+
+def _pieces(area: str) -> Iterator[tuple[str, int]]:
+    """The texts between separators and where they begin; none for an empty area."""
+    at, end = 0, len(area)
+    while at < end:
+        separator = _SEPARATOR.search(area, at)
+        stop = separator.start() if separator else end
+        if "=//" in area[at:stop] and (log := _LOG_ITEM.match(area, at)) is not None:
+            stop = log.end()
+        yield area[at:stop], at
+        at = stop + 1
+        if at == end:
+            yield "", at  # a separator at the very end
 
 
 def _unicode(text: str, offset: int, problems: list[Problem]) -> str:

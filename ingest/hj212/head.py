@@ -82,8 +82,8 @@ def read_head(packet: bytes, key: bytes | None = None) -> Head:
     fields = read_fields(head_text, 0, [])
     time = _DATA_TIME.search(area)
     data_time = parse_time(time.group(1)) if time else None
-    inner_qn = _INNER_QN.search(area)
-    qn = fields.qn or (inner_qn.group(1) if inner_qn else "")
+    inner_qn = None if fields.qn else _INNER_QN.search(area)
+    qn = inner_qn.group(1) if inner_qn else fields.qn
     edition = edition_of(fields, text, data_time or parse_time(qn), [])
     return Head(
         edition, qn, fields.st, fields.cn, fields.pw, fields.mn, fields.flag,
