@@ -181,7 +181,7 @@ class PackingProducer:
         return self._room.is_set()
 
     async def room(self) -> None:
-        """Return once a door may go on reading: nothing refused of late, less than 3/4 of the bound waiting."""
+        """Return once a door may go on reading: less than three quarters of the bound is waiting."""
         await self._room.wait()
 
     async def flush(self) -> None:

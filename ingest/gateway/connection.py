@@ -75,7 +75,7 @@ class Connection:
         self.peer = str((writer.get_extra_info("peername") or ("",))[0])
 
     async def run(self) -> None:
-        """Returns when the socket is closed. To cancel it means: read no more, answer what becomes durable."""
+        """Returns when the socket is closed. Cancelled, it reads no more and answers what becomes durable."""
         reason = "error"
         try:
             await self._converse()
