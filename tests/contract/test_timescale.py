@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import psycopg
 import pytest
 
+from domain.clock import Interval
 from storage.connection import Connection, connect
 from storage.migrate import Flavour, migrate, status
 from storage.registry import load_registry, outlet_keys, save_registry
 from storage.retention import drop_older_than
-from storage.series import passages
+from storage.series import passages, readings
 from tests.storage.cities import SINTER, city
 
 pytestmark = [pytest.mark.timescale, pytest.mark.stack]
@@ -121,7 +123,15 @@ def test_readers_answer_the_same_on_both(plain: Connection, timescale: Connectio
             " SELECT gate_key, %s, 'in', '鄂A12345', 31.5 FROM gate",
             (NOON,),
         )
+        _minutes(connection, outlet_keys(connection)[SINTER], NOON, 90)
     assert load_registry(timescale) == load_registry(plain) == city()
+    tables = [
+        readings(connection, [SINTER], Interval.MINUTE, NOON, NOON + timedelta(hours=1))
+        for connection in (plain, timescale)
+    ]
+    assert len(tables[0]) == 60
+    for name in ("outlet", "factor_key", "time_us", "avg", "flag"):
+        np.testing.assert_array_equal(getattr(tables[0], name), getattr(tables[1], name))
     gates = [gate.gate_id for gate in city().gates]
     frame = passages(timescale, gates, NOON, NOON + timedelta(hours=1))
     assert frame.height == 1
