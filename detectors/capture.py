@@ -15,9 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detectors.averaging import hour_grid, hour_of_interval, hours_of, on_hours
+from detectors.averaging import hour_grid, hour_of_interval, on_hours
 from detectors.kernels.hour_words import ABSENT, CAPTURED, LOST, STOPPED, judge_hours, pack_hour_words
-from detectors.operation import production_by_hour
 from detectors.window import Conditions, Grid, Series, Window
 from domain.clock import (
     MICROSECONDS_PER_MINUTE,
@@ -32,8 +31,6 @@ from domain.standards import CONDITION_CODES, Condition, mark_kinds
 
 States = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
-
-FLOW = FactorCode("a00000")
 
 COUNTS_AS = np.full(len(CONDITION_CODES), LOST, np.uint8)
 for _condition in (
@@ -115,22 +112,6 @@ def capture_rate(
         best_possible=(valid + quarter.hours - states.size) / may_run if may_run else None,
         lost_by_cause=dict(sorted(causes.items(), key=lambda item: (-item[1], item[0]))),
     )
-
-
-def unbelieved_stops(window: Window, outlet_id: OutletId, stopped: Mask, running_share: float) -> Mask:
-    """Hours called stopped in which production power or flow stands at `running_share` of its running level.
-
-    `stopped` is on `hour_grid(window)`. Flow needs 24 running hours to know its level, their median.
-    """
-    _, share = production_by_hour(window, outlet_id)
-    runs = share >= running_share
-    flow = hours_of(window, outlet_id, FLOW)
-    if flow is not None:
-        running = flow.avg[~stopped & (flow.avg > 0)]
-        if running.size >= 24:
-            runs |= flow.avg >= running_share * np.median(running)
-    contradicted: Mask = stopped & runs
-    return contradicted
 
 
 def quarters_of(hours: Grid) -> list[Quarter]:

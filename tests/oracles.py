@@ -78,7 +78,9 @@ def going_on(counts: list[int]) -> float:
 
 def expected_runs(counts: list[int], length: int) -> float:
     reach = max([1, *(n for n in range(2, len(counts)) if counts[n] >= 100)])
-    return float(counts[length]) if length <= reach else counts[reach] * going_on(counts) ** (length - reach)
+    if length <= reach:
+        return float(counts[length])
+    return max(1e-12, counts[reach] * going_on(counts) ** (length - reach))
 
 
 def reach(ticks: list[int], source: int, copy: int, offset: int, step: int, bridge: int) -> tuple[int, int]:
@@ -167,3 +169,27 @@ def power_states(kw: list[float], on_kw: float, off_kw: float, dwell: int) -> li
             state = 1 - state
         states.append(state)
     return states
+
+
+def pack_hour_words(kinds: list[int], start_us: int, step_us: int, hours: int) -> list[list[int]]:
+    """Sets of minutes for received, captured and stopped, written as bits."""
+    minutes: list[list[set[int]]] = [[set() for _ in range(hours)] for _ in range(3)]
+    for i, kind in enumerate(kinds):
+        first = (start_us + i * step_us) // 60_000_000
+        for minute in range(first, first + max(1, step_us // 60_000_000)):
+            if kind != 3 and 0 <= minute // 60 < hours:
+                for plane in [0] + ([kind] if kind in (1, 2) else []):
+                    minutes[plane][minute // 60].add(minute % 60)
+    return [[sum(2**m for m in hour) for hour in plane] for plane in minutes]
+
+
+def judge_hour(received: int, captured: int, stopped: int, row: int, least: int) -> int:
+    """0 lost, 1 captured, 2 stopped; row 3: the hour has no row of its own."""
+    if not received:
+        return 0 if row == 3 else row
+    good, still = bin(captured).count("1"), bin(stopped & ~captured).count("1")
+    if good >= least:
+        return 1
+    if still >= least or row == 2:
+        return 2
+    return 2 if row == 3 and good + still >= least and still > good else 0

@@ -45,6 +45,9 @@ class Conversion:
         for outlet in window.registry.outlets:
             converted = [f for f in pollutants_of(window, outlet) if factors()[f].converted]
             if not converted:
+                abstentions.append(
+                    abstain(self, outlet.outlet_id, "没有需要折算的污染物数据", "no pollutant to convert")
+                )
                 continue
             oxygen = hours_of(window, outlet.outlet_id, OXYGEN)
             if outlet.reference_o2_percent is None or oxygen is None:

@@ -12,19 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.averaging import hour_grid
 from detectors.capture import (
     HourStates,
+    Mask,
+    States,
     capture_rate,
     hour_states,
     quarter_slice,
     quarters_of,
-    unbelieved_stops,
 )
 from detectors.kernels.hour_words import LOST, STOPPED
 from detectors.operation import production_by_hour
 from detectors.reporting import abstain, make_finding
 from detectors.rule import Abstention, Outcome, Rule, RuleEntry
+from detectors.stops import Doubt, unbelieved_stops
 from detectors.window import Window
 from detectors.wording import Words, condition_words
 from domain.clock import Quarter
@@ -54,22 +55,20 @@ class LowCaptureRate:
                         "no reading of any pollutant in this period",
                     )
                 )
+            doubt = Doubt(power_share=self.running_share, flow_share=self.running_share)
+            unbelieved = unbelieved_stops(window, outlet.outlet_id, doubt)
             for factor in pollutants:
                 known = hour_states(window, outlet.outlet_id, factor)
                 if known is None:
                     continue
-                for rate, finding in self._quarters(window, outlet, factor, known):
+                for rate, finding in self._quarters(window, outlet, factor, known, unbelieved):
                     rates.append(rate)
                     findings += [finding] if finding else []
         return Outcome(tuple(findings), tuple(abstentions), tuple(rates))
 
     def _quarters(
-        self, window: Window, outlet: Outlet, factor: FactorCode, known: HourStates
+        self, window: Window, outlet: Outlet, factor: FactorCode, known: HourStates, unbelieved: Mask
     ) -> list[tuple[CaptureRate, Finding | None]]:
-        whole = hour_grid(window).size
-        stopped = np.zeros(whole, np.bool_)
-        stopped[: known.states.size] = known.states == STOPPED
-        unbelieved = unbelieved_stops(window, outlet.outlet_id, stopped, self.running_share)
         judged = []
         for quarter in quarters_of(known.hours):
             rate = capture_rate(outlet.outlet_id, factor, quarter, known, unbelieved[: known.states.size])
@@ -131,7 +130,7 @@ class LowCaptureRate:
             f"({rate.best_possible:.1%} if every other hour is valid)",
         )
 
-    def _lost_for_good(self, states: np.ndarray[tuple[int], np.dtype[np.uint8]], quarter: Quarter) -> int:
+    def _lost_for_good(self, states: States, quarter: Quarter) -> int:
         """Index of the hour whose loss put the requirement out of reach; more data cannot move it."""
         stopped = np.cumsum(states == STOPPED)
         lost = np.cumsum(states == LOST)
@@ -150,12 +149,11 @@ class LowCaptureRate:
         states = known.states[part]
         seen = np.flatnonzero(states != LOST)
         lead = int(seen[0]) if seen.size else 0
-        silent = np.zeros(hour_grid(window).size, np.bool_)
-        silent[part] = states == LOST
+        power = production_by_hour(window, outlet.outlet_id)[1][: known.states.size][part][states == LOST]
         stop = Verdict.UNKNOWN
-        if not np.isnan(production_by_hour(window, outlet.outlet_id)[1][part]).all():
-            ran = unbelieved_stops(window, outlet.outlet_id, silent, self.running_share)
-            stop = Verdict.EXCLUDED if 2 * ran.sum() >= silent.sum() else Verdict.SUPPORTED
+        if np.count_nonzero(~np.isnan(power)) * 2 >= power.size:
+            ran = np.count_nonzero(power >= self.running_share) * 2 >= power.size
+            stop = Verdict.EXCLUDED if ran else Verdict.SUPPORTED
         return {
             "fault": share(Condition.FAULT),
             "maintenance": share(Condition.MAINTENANCE, Condition.CALIBRATION),
