@@ -37,6 +37,8 @@ CAUSES = tuple(
         Condition.MISSING,
     )
 )
+#: States of the source: an hour is called so only when they held for 45 minutes of it.
+STATES = tuple(CONDITION_CODES[c] for c in (Condition.STARTING, Condition.STOPPING, Condition.STOPPED))
 VALID, MISSING = CONDITION_CODES[Condition.VALID], CONDITION_CODES[Condition.MISSING]
 
 
@@ -74,7 +76,8 @@ def rounded(code: FactorCode, values: Floats) -> Floats:
 def hour_means(minutes: Measured) -> Measured:
     """HJ 75-2017 and HJ 212-2017 Annex D eq. 24: the mean of the valid minutes, N with at least 45 of them.
 
-    Below that the hour takes the condition that cost most of it and the mean of what was measured at all.
+    Below that the hour takes a state of the source that held as long, else what cost most of it (a standing
+    source stays F when rows are missing), and the mean of what was measured at all.
     """
     shape = (len(minutes.factors), -1, STEPS_PER_HOUR)
     avg, low, high = (plane.reshape(shape) for plane in (minutes.avg, minutes.min, minutes.max))
@@ -90,7 +93,11 @@ def hour_means(minutes: Measured) -> Measured:
     lowest = np.where(count > 0, np.where(used, low, np.inf).min(axis=2), np.nan)
     highest = np.where(count > 0, np.where(used, high, -np.inf).max(axis=2), np.nan)
     spent = np.stack([(condition == cause).sum(axis=2) for cause in CAUSES])
-    worst = np.array(CAUSES, np.uint8)[spent.argmax(axis=0)]
+    too_short = (spent * STEP_MINUTES < VALID_MINUTES_PER_HOUR) & np.isin(CAUSES, STATES)[:, None, None]
+    spent[too_short] = 0
+    gone = condition == MISSING
+    standing = (gone | (condition == STATES[-1])).all(axis=2) & ~gone.all(axis=2)
+    worst = np.where(standing, STATES[-1], np.array(CAUSES, np.uint8)[spent.argmax(axis=0)])
     for row, code in enumerate(minutes.factors):
         means[row] = rounded(code, means[row])
     return Measured(

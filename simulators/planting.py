@@ -91,6 +91,12 @@ def gases(line: LinePlan) -> tuple[FactorCode, ...]:
     return tuple(code for code in pollutants(line) if code != "a34013")
 
 
+def leading(line: LinePlan) -> tuple[FactorCode, ...]:
+    """The gas an operator worries about most: NOx, else the last."""
+    nox = FactorCode("a21002")
+    return (nox,) if nox in pollutants(line) else gases(line)[-1:]
+
+
 class Bounds(TypedDict):
     site_id: SiteId
     outlet_id: OutletId
@@ -126,7 +132,7 @@ def offset_replay(ground: Ground, share: float, hours: int = 60, days_before: in
     start = ground.running_at(share, hours, source_days=days_before)
     return OffsetReplay(
         **_bounds(ground, start, hours),
-        factors=gases(ground.line)[-1:],
+        factors=leading(ground.line),
         source_start=start - timedelta(days=days_before),
         offset=3.0,
     )
@@ -175,13 +181,13 @@ def oxygen_low(ground: Ground, share: float, hours: int = 144) -> Act:
 
 def hours_edited(ground: Ground, share: float, hours: int = 96) -> Act:
     start = ground.running_at(share, hours, least=0.6)
-    return HoursEdited(**_bounds(ground, start, hours), factors=gases(ground.line)[-1:], share=0.82)
+    return HoursEdited(**_bounds(ground, start, hours), factors=leading(ground.line), share=0.82)
 
 
 def clipped(ground: Ground, share: float, hours: int = 900) -> Act:
     """At 0.75 of the limit where the operator aims low: the act is in the shape, not in the place."""
     start = ground.running_at(share, hours, least=0.5)
-    code = gases(ground.line)[-1]
+    (code,) = leading(ground.line)
     wish = next(p.share for p in ground.line.industry.pollutants if p.factor == code) * ground.line.aim
     ceiling = round(ground.line.limit_of(code) * min(0.98, wish * 1.12), 1)
     return ClippedBelowLimit(**_bounds(ground, start, hours), factors=(code,), ceiling_mg_m3=ceiling)

@@ -6,7 +6,8 @@ It stands beside a bundle, never inside: no detector may read it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
-from domain.clock import Quarter, from_microseconds
-from domain.registry import Basis, FactorCode, OutletId
+from domain.clock import Quarter, from_microseconds, to_microseconds
+from domain.registry import Basis, FactorCode, Mark, OutletId
 from domain.standards import CONDITION_CODES, Condition, factor
 from simulators.city import City
 from simulators.errors import SimulationError
@@ -28,6 +29,9 @@ from simulators.tampering import Note, Truth
 from simulators.timeline import STEPS_PER_DAY, Timeline
 
 SOUND = (CONDITION_CODES[Condition.VALID], CONDITION_CODES[Condition.OVER_RANGE])
+#: Hours that count as captured: the instrument worked, whatever the source did (exempt from limits, not from
+#: measuring).
+CAPTURED = (*SOUND, *(CONDITION_CODES[c] for c in (Condition.STARTING, Condition.STOPPING, Condition.BANKED)))
 EXCEEDANCE = "over_limit"
 
 
@@ -55,6 +59,7 @@ class Record:
     seed: int
     start: datetime
     end: datetime
+    sites: int
     truths: tuple[Truth, ...]
     notes: tuple[Note, ...]
     capture: tuple[CaptureCount, ...]
@@ -68,8 +73,9 @@ def record(city: City, streams: Streams, start: datetime, end: datetime) -> Reco
         truth for outlet in streams.outlets() for truth in _exceedances(lines[outlet.outlet_id], outlet)
     )
     notes = tuple(note for plant in city.plants for note in _notes(city, plant, start, end))
-    counts = tuple(count for outlet in streams.outlets() for count in _capture(outlet))
-    return Record(city.seed, start, end, (*acts, *exceedances), notes, counts)
+    marks = [mark for plant in city.plants for mark in plant.marks if mark.kind == "stopped"]
+    counts = tuple(count for outlet in streams.outlets() for count in _capture(outlet, marks))
+    return Record(city.seed, start, end, len(city.plants), (*acts, *exceedances), notes, counts)
 
 
 def write_record(path: Path, recorded: Record) -> None:
@@ -108,13 +114,23 @@ def _exceedances(line: LinePlan, outlet: OutletStream) -> Iterator[Truth]:
             )
 
 
-def _capture(outlet: OutletStream) -> Iterator[CaptureCount]:
+def _capture(outlet: OutletStream, stops: Sequence[Mark]) -> Iterator[CaptureCount]:
+    """As declared: flags of the hour rows, and a stop that was marked where an hour is missing."""
     hours = outlet.hours
+    stopped = np.zeros(hours.size, bool)
+    for mark in stops:
+        if mark.outlet_id == outlet.outlet_id:
+            begins, ends = (
+                (to_microseconds(time) - hours.start_us) / hours.step_us for time in (mark.start, mark.end)
+            )
+            stopped[max(0, math.ceil(begins)) : max(0, math.floor(ends))] = True
     quarters = np.array([str(Quarter.of(from_microseconds(int(t)))) for t in hours.times_us()])
     for row, code in enumerate(hours.factors):
         if factor(code).kind != "pollutant":
             continue
-        condition = np.where(hours.present, hours.condition[row], CONDITION_CODES[Condition.MISSING])
+        condition = np.where(
+            ~hours.present & stopped, CONDITION_CODES[Condition.STOPPED], hours.condition[row]
+        )
         for quarter in sorted(set(quarters.tolist())):
             inside = condition[quarters == quarter]
             yield CaptureCount(
@@ -123,7 +139,7 @@ def _capture(outlet: OutletStream) -> Iterator[CaptureCount]:
                 quarter,
                 inside.size,
                 int((inside == CONDITION_CODES[Condition.STOPPED]).sum()),
-                int(np.isin(inside, SOUND).sum()),
+                int(np.isin(inside, CAPTURED).sum()),
             )
 
 

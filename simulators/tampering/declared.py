@@ -16,7 +16,7 @@ class MarkedStopped(Act):
     """标停未停: every row says F while the line runs; the values are left as they are."""
 
     kind = "marked_stopped"
-    expected_rules = ("bypass.stopped_while_running",)
+    expected_rules = ("fabrication.stopped_running",)
 
     def on_shown(self, scene: Scene) -> None:
         shown, steps = scene.of(self.outlet_id), scene.timeline.span(self.start, self.end)

@@ -17,7 +17,7 @@ class WrongReference(Act):
     """折算造假: the device folds to `reference_o2_percent` instead of the outlet's own."""
 
     kind = "wrong_reference"
-    expected_rules = ("fabrication.conversion_mismatch",)
+    expected_rules = ("fabrication.conversion",)
 
     reference_o2_percent: float
 
@@ -47,7 +47,7 @@ class HoursEdited(Act):
     """小时值篡改: hour means of the named factors are `share` of what their minutes give."""
 
     kind = "hours_edited"
-    expected_rules = ("fabrication.hour_mismatch",)
+    expected_rules = ("fabrication.hour_from_minutes",)
 
     share: float
 

@@ -29,7 +29,7 @@ class TreatmentIdling(Act):
     """治污空转: units draw `power_share` of their usual power and do `treated_share` of their work."""
 
     kind = "treatment_idling"
-    expected_rules = ("bypass.treatment_idling",)
+    expected_rules = ("bypass.treatment_off",)
 
     power_share: float = 0.35
     treated_share: float = 1.0

@@ -47,5 +47,5 @@ class ClippedBelowLimit(Act):
             for plane in (shown.min, shown.avg, shown.max):
                 values = plane[row, steps]
                 above = (values > ceiling - band) & (shown.condition[row, steps] != MISSING)
-                pressed = ceiling - band * np.exp(-(values - ceiling + band) / band)
+                pressed = ceiling - band * np.exp(-(values - ceiling + band) / (4 * band))
                 values[above] = rounded(code, pressed)[above]
