@@ -7,10 +7,14 @@ behind by a killed terminal is found again.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +27,9 @@ from mingcha.stack.ports import is_open, require_free, wait_open
 from mingcha.stack.postgres import EmbeddedPostgres
 from mingcha.stack.processes import Processes, last_words
 
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 60.0
 #: A demo city with a quarter of history and its indexes takes about 1 GB.
 DISK_BYTES = 3 * 1024**3
 
@@ -97,9 +104,18 @@ class LocalStack:
             self.broker.start()
         self.remember()
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Whatever happens inside, the stack is stopped afterwards."""
+        try:
+            yield
+        finally:
+            self.stop()
+
     def start_intake(self) -> None:
-        """Gateway, receiver and writer; returns when both doors are open."""
-        self.processes.start("writer", "writer")
+        """Gateway, receiver and, unless it runs already, writer; returns when both doors are open."""
+        if "writer" not in self.processes.parts:
+            self.processes.start("writer", "writer")
         self.processes.start("gateway", "gateway")
         self.processes.start("receiver", "receiver")
         for name, port in (
@@ -117,8 +133,11 @@ class LocalStack:
             raise StackError(f"{error}: {last_words(part.log)}") from error
 
     def stop(self) -> None:
-        """Doors first, the writer after them, the servers last."""
+        """Doors first, then what still is in the broker is written, the servers last."""
+        written = "writer" in self.processes.parts
         self.processes.stop()
+        if written and self.settings.kafka is None and self.broker_kind == "memory":
+            self._write_the_rest()
         if self.settings.kafka is None:
             self.broker.stop()
         if self.settings.database_url is None:
@@ -174,6 +193,15 @@ class LocalStack:
             if child.name == "kafka-libraries":
                 continue
             shutil.rmtree(child) if child.is_dir() else child.unlink()
+
+    def _write_the_rest(self) -> None:
+        """The in-memory broker forgets: what it acknowledged must reach the database before it ends."""
+        drain = self.processes.start("drain", "writer", "--until-drained")
+        try:
+            drain.process.wait(DRAIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            log.warning("not_drained", extra={"log": str(drain.log)})
+        self.processes.stop()
 
     @property
     def _memory(self) -> Path:
