@@ -37,7 +37,11 @@ class City:
             limits=tuple(limit for line in lines for limit in line.limits),
             meters=tuple(meter for plant in self.plants for meter in plant.meters),
             gates=tuple(gate for plant in self.plants for gate in plant.gates),
-            marks=tuple(mark for plant in self.plants for mark in plant.marks),
+            marks=tuple(
+                mark
+                for plant in self.plants
+                for mark in (*plant.marks, *(mark for act in plant.acts for mark in act.marks()))
+            ),
             alerts=self.alerts,
             measures=tuple(measure for plant in self.plants for measure in plant.measures),
         )

@@ -14,7 +14,7 @@ from simulators.load import Curtailment, State, runs_of_states
 from simulators.noise import Dice
 from simulators.plant import PlantPlan, operations
 from simulators.planting import PLANTERS, Ground, treatment_off
-from simulators.tampering import Act, MarkedStopped
+from simulators.tampering import Act
 from simulators.timeline import STEPS_PER_HOUR, Timeline
 
 FILE = Path(__file__).parent / "data" / "demo_city.toml"
@@ -92,7 +92,7 @@ def demo_city(seed: int, start: datetime, live_from: datetime | None = None, pow
             for p in PLANTINGS
             if p.site == number
         )
-        plants.append(replace(plant, acts=acts, marks=(*declared(dice, timeline, plant), *false_marks(acts))))
+        plants.append(replace(plant, acts=acts, marks=declared(dice, timeline, plant)))
     alerts = tuple(Alert(code, AlertLevel.ORANGE, alert_start, alert_end) for code in districts)
     city = City(seed, start, tuple(plants), alerts, power_minutes)
     return city if live_from is None else city.with_acts((live_act(city, live_from),))
@@ -122,15 +122,6 @@ def declared(dice: Dice, timeline: Timeline, plan: PlantPlan) -> tuple[Mark, ...
                     Mark(line.outlet.outlet_id, *bounds, words[state], bounds[1] + timedelta(hours=3))
                 )
     return tuple(marks)
-
-
-def false_marks(acts: tuple[Act, ...]) -> tuple[Mark, ...]:
-    """Who says F in the data enters the mark too."""
-    return tuple(
-        Mark(act.outlet_id, act.start, act.end, "stopped", act.start + timedelta(hours=1))
-        for act in acts
-        if isinstance(act, MarkedStopped)
-    )
 
 
 def _measures(plant: PlantPlan) -> tuple[Measure, ...]:

@@ -46,7 +46,7 @@ class LinePlan:
 
 @dataclass(frozen=True)
 class PlantPlan:
-    """`acts` are applied in the order given; `marks` are what the plant declared."""
+    """`acts` are applied in the order given; `marks` are what the plant declared honestly."""
 
     site: Site
     lines: tuple[LinePlan, ...]

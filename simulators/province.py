@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from domain.registry import Site, SiteId
 from simulators.building import SiteWords, build_plant
 from simulators.city import City
-from simulators.demo_city import HISTORY, declared, false_marks
+from simulators.demo_city import HISTORY, declared
 from simulators.errors import SimulationError
 from simulators.noise import Dice
 from simulators.plant import PlantPlan
@@ -49,8 +49,7 @@ def province(
         plant = _plant(dice, number, left)
         left -= len(plant.lines)
         acts = _acts(dice, timeline, plant, tampered_share)
-        marks = (*declared(Dice(seed), timeline, plant), *false_marks(acts))
-        plants.append(replace(plant, acts=acts, marks=marks))
+        plants.append(replace(plant, acts=acts, marks=declared(Dice(seed), timeline, plant)))
     return City(seed, start, tuple(plants), (), 60)
 
 

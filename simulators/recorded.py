@@ -73,7 +73,7 @@ def record(city: City, streams: Streams, start: datetime, end: datetime) -> Reco
         truth for outlet in streams.outlets() for truth in _exceedances(lines[outlet.outlet_id], outlet)
     )
     notes = tuple(note for plant in city.plants for note in _notes(city, plant, start, end))
-    marks = [mark for plant in city.plants for mark in plant.marks if mark.kind == "stopped"]
+    marks = [mark for mark in city.registry.marks if mark.kind == "stopped"]
     counts = tuple(count for outlet in streams.outlets() for count in _capture(outlet, marks))
     return Record(city.seed, start, end, len(city.plants), (*acts, *exceedances), notes, counts)
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from domain.clock import MICROSECONDS_PER_HOUR, to_microseconds
-from domain.registry import FactorCode, OutletId, SiteId
+from domain.registry import FactorCode, Mark, OutletId, SiteId
 from simulators.errors import SimulationError
 from simulators.measured import Measured
 from simulators.streams import Floats
@@ -73,6 +73,10 @@ class Act:
 
     def on_reference(self, intervals: slice, reference_o2: Floats) -> None:
         """Change the reference O2 the device folds to."""
+
+    def marks(self) -> tuple[Mark, ...]:
+        """What the plant declares along with the act."""
+        return ()
 
     def truth(self) -> Truth:
         return Truth(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 
+from domain.registry import Mark
 from domain.standards import CONDITION_CODES, Condition
 from simulators.measured import MISSING
 from simulators.tampering.act import Act, Scene
@@ -13,7 +15,8 @@ from simulators.tampering.act import Act, Scene
 
 @dataclass(frozen=True, kw_only=True)
 class MarkedStopped(Act):
-    """标停未停: every row says F while the line runs; the values are left as they are."""
+    """标停未停: every row says F while the line runs; the values are left as they are; the mark is
+    entered too."""
 
     kind = "marked_stopped"
     expected_rules = ("fabrication.stopped_running",)
@@ -22,6 +25,9 @@ class MarkedStopped(Act):
         shown, steps = scene.of(self.outlet_id), scene.timeline.span(self.start, self.end)
         conditions = shown.condition[:, steps]
         conditions[conditions != MISSING] = CONDITION_CODES[Condition.STOPPED]
+
+    def marks(self) -> tuple[Mark, ...]:
+        return (Mark(self.outlet_id, self.start, self.end, "stopped", self.start + timedelta(hours=1)),)
 
 
 @dataclass(frozen=True, kw_only=True)
