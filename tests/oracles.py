@@ -66,13 +66,14 @@ def going_on(counts: list[int]) -> float:
         cap += 1
     bounds = []
     for k in range(1, len(counts)):
-        if counts[k] < 100:
+        if counts[1] < 100 or counts[k] < 30:
             break
         lengths = range(k, max(cap, k + 1))
         tried = sum(counts[n] for n in lengths)
         went = sum(counts[n + 1] for n in lengths if n + 1 < len(counts))
         share = (went + 1) / (tried + 2)
-        bounds.append(share + 2 * math.sqrt(share * (1 - share) / tried))
+        errors = 2 if counts[k] >= 100 else 0
+        bounds.append(share + errors * math.sqrt(share * (1 - share) / tried))
     return min(1.0, max(bounds)) if bounds else 1.0
 
 

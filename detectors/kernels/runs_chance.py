@@ -12,8 +12,12 @@ from numba import njit
 
 #: A chance of going on is taken as counted from this many runs; beyond, the bound is used.
 TRUSTED = 100
+#: With this many runs a heavier tail is taken at its word, without a bound.
+FEW = 30
 #: Runs longer than the tenth longest teach nothing: a few of them may be the very acts looked for.
 CENSORED = 10
+#: The model is not believed below this many expected runs: something nobody thought of is likelier.
+LEAST_CREDIBLE = 1e-12
 #: Standard errors of the upper bound on the chance of going on.
 ERRORS = 2.0
 
@@ -33,8 +37,8 @@ def length_counts(lengths, longest):  # type: ignore[no-untyped-def]
 def going_on(counts):  # type: ignore[no-untyped-def]
     """Upper bound on the chance that a long run goes on by one more point, from `length_counts`.
 
-    The largest, over starting lengths k with TRUSTED runs, of the pooled share of points that were followed
-    by another, plus ERRORS standard errors; 1.0 when no length has enough runs.
+    The largest, over starting lengths k, of the pooled share of points that were followed by another: plus
+    ERRORS standard errors where TRUSTED runs reach k, as it stands where FEW do. 1.0 when none has TRUSTED.
     """
     cap = 1
     while cap + 1 < counts.size and counts[cap + 1] >= CENSORED:
@@ -42,7 +46,7 @@ def going_on(counts):  # type: ignore[no-untyped-def]
     worst = 0.0
     known = False
     for k in range(1, counts.size):
-        if counts[k] < TRUSTED:
+        if counts[k] < FEW or not known and counts[k] < TRUSTED:
             break
         known = True
         tried = 0
@@ -51,7 +55,8 @@ def going_on(counts):  # type: ignore[no-untyped-def]
             tried += counts[l]
             went += counts[l + 1] if l + 1 < counts.size else 0
         share = (went + 1.0) / (tried + 2.0)
-        worst = max(worst, share + ERRORS * np.sqrt(share * (1.0 - share) / tried))
+        errors = ERRORS if counts[k] >= TRUSTED else 0.0
+        worst = max(worst, share + errors * np.sqrt(share * (1.0 - share) / tried))
     return min(worst, 1.0) if known else 1.0
 
 
@@ -59,11 +64,12 @@ def going_on(counts):  # type: ignore[no-untyped-def]
 def expected_runs(counts, length):  # type: ignore[no-untyped-def]
     """Runs of `length` points or more expected by chance in as much data as was counted.
 
-    The count itself while at least TRUSTED runs are that long, then times `going_on` for each further point.
+    The count itself while at least TRUSTED runs are that long, then times `going_on` for each further point,
+    never below LEAST_CREDIBLE.
     """
     reach = 1
     while reach + 1 < counts.size and counts[reach + 1] >= TRUSTED:
         reach += 1
     if length <= reach:
         return float(counts[length])
-    return counts[reach] * going_on(counts) ** (length - reach)
+    return max(counts[reach] * going_on(counts) ** (length - reach), LEAST_CREDIBLE)

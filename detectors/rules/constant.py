@@ -44,7 +44,7 @@ class Run:
     points: int
     value: float
     chance: float  # such runs expected by chance in the series
-    tie_share: float  # how often a value equals the one before, without this run
+    tie_share: float  # how often a value equals the one before, where it does so most
     resolution: float
     moved_inside: bool  # the extremes of single intervals show movement the means do not
 
@@ -62,6 +62,8 @@ class Constant:
     joint_factors: float
     bridge_hours: float
     most_chance_runs: float
+    most_tie_share: float
+    least_steps: float
     off_share: float
 
     def evaluate(self, window: Window) -> Outcome:
@@ -112,12 +114,13 @@ class Constant:
         found = []
         for first, end in candidates:
             this = int(np.searchsorted(starts, first))
-            chance = _chance(lengths, levels, loads, this)
-            if chance * tests >= self.most_chance_runs:
+            if 0 <= ticks[first] < self.least_steps * usable.step and not _signed(usable.factor):
+                continue
+            chance, tie_share = _chance(lengths, levels, loads, this)
+            if tie_share > self.most_tie_share or chance * tests >= self.most_chance_runs:
                 continue
             inside = slice(index[first], index[end - 1] + 1)
             spread = usable.series.max[inside] - usable.series.min[inside]
-            rest = np.delete(lengths, this)
             found.append(
                 Run(
                     factor=usable.factor,
@@ -126,7 +129,7 @@ class Constant:
                     points=int(end - first),
                     value=float(usable.series.avg[index[first]]),
                     chance=chance,
-                    tie_share=float(1 - rest.size / rest.sum()),
+                    tie_share=tie_share,
                     resolution=usable.resolution,
                     moved_inside=bool(np.nanmax(spread, initial=0.0) > 0),
                 )
@@ -215,23 +218,29 @@ def together(runs: Sequence[Run]) -> list[list[Run]]:
     return groups
 
 
-def _chance(lengths: npt.NDArray[np.int64], levels: Floats, loads: Floats, this: int) -> float:
-    """Runs as long as run `this` expected by chance: the most of all runs, runs of its level, of its load."""
+def _chance(lengths: npt.NDArray[np.int64], levels: Floats, loads: Floats, this: int) -> tuple[float, float]:
+    """Runs as long as run `this` expected by chance, and how often values tie without it.
+
+    Both are the most of three looks: at all other runs, at those of its level, at those of its load.
+    """
     rest = np.ones(lengths.size, bool)
     rest[this] = False
     level, load = levels[this], loads[this]
-    alike = [rest]
+    looks = [rest]
     if level > 0:
-        alike.append(rest & (levels >= level / NEIGHBOURS) & (levels <= level * NEIGHBOURS))
+        looks.append(rest & (levels >= level / NEIGHBOURS) & (levels <= level * NEIGHBOURS))
     if np.isfinite(load):
-        alike.append(rest & (np.abs(loads - load) <= LIKE_LOAD))
+        looks.append(rest & (np.abs(loads - load) <= LIKE_LOAD))
     longest = int(lengths[this])
-    chances = [
-        float(expected_runs(length_counts(lengths[mask], longest), longest))
-        for mask in alike
-        if mask is rest or np.count_nonzero(mask) >= TRUSTED
-    ]
-    return max(chances)
+    told = [lengths[mask] for mask in looks if mask is rest or np.count_nonzero(mask) >= TRUSTED]
+    chances = [float(expected_runs(length_counts(seen, longest), longest)) for seen in told]
+    return max(chances), max(float(1 - seen.size / seen.sum()) for seen in told)
+
+
+def _signed(code: FactorCode) -> bool:
+    """Factors that may lie below zero: their zero is no bottom."""
+    known = factors().get(code)
+    return known is not None and known.plausible_min < 0
 
 
 def _load_at(window: Window, usable: Usable, load: Floats, index: npt.NDArray[np.int64]) -> Floats:
