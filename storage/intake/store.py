@@ -32,9 +32,12 @@ class StaleRegistry(StorageError):
 
 @dataclass
 class Stored:
-    """What a batch became: `outcomes` per item, `rows` taken by each table."""
+    """What a batch became: `outcomes` per item, reading rows `brought` by each frame item, `rows` taken by
+    each table. `counts` holds the readings inside frames, which are no items.
+    """
 
     outcomes: npt.NDArray[np.int8]
+    brought: npt.NDArray[np.int64]
     conflicts: list[Conflict] = field(default_factory=list)
     counts: Counter[tuple[str, Stream, Outcome]] = field(default_factory=Counter)
     rows: dict[str, int] = field(default_factory=dict)
@@ -82,7 +85,7 @@ def _sort(
 ) -> tuple[Stored, FrameRows, ReadingRows, list[tuple[StreamTable[Any], Rows]]]:
     outcomes = np.full(len(batch.items.record), Outcome.STORED, np.int8)
     outcomes[[refusal.item for refusal in batch.refusals]] = Outcome.DEAD_LETTER
-    stored = Stored(outcomes, sorted_tables=frozenset(suspects))
+    stored = Stored(outcomes, np.zeros(len(outcomes), np.int64), sorted_tables=frozenset(suspects))
     frames, readings = batch.frames, batch.readings
     if tables.FRAME.name in suspects:
         judged = sort_rows(cursor, tables.FRAME, frames)
@@ -96,10 +99,8 @@ def _sort(
         stored.conflicts += value_conflicts(cursor, tables.READING, readings, judged.clashes)
         outcomes[readings.item[~of_frame]] = judged.verdict[~of_frame]
         _count_frame_readings(stored, batch, readings.item[of_frame], judged.verdict[of_frame])
-        kept = judged.verdict == Outcome.STORED
-        brought = np.bincount(readings.item[of_frame & kept], minlength=len(outcomes))
-        frames = replace(frames, readings=brought[frames.item].astype(np.int16))
-        readings = readings.take(kept)
+        readings = readings.take(judged.verdict == Outcome.STORED)
+        frames = replace(frames, readings=stored.brought[frames.item].astype(np.int16))
     else:
         _count_frame_readings(stored, batch, readings.item[of_frame], None)
     others: list[tuple[StreamTable[Any], Rows]] = []
@@ -127,6 +128,8 @@ def _count_frame_readings(
         if verdict is None and outcome is not Outcome.STORED:
             continue
         per_item = np.bincount(items if verdict is None else items[verdict == outcome], minlength=size)
+        if outcome is Outcome.STORED:
+            stored.brought = per_item
         for item in np.flatnonzero(per_item).tolist():
             subject = batch.items.subject[item]
             stored.counts[subject, Stream.FRAME_READING, outcome] += int(per_item[item])

@@ -1,4 +1,4 @@
-"""What the tests of writer, importer, ledger and dead letters share: a broker of their own, senders, counts."""
+"""What the tests of writer, importer, ledger and dead letters share: a broker, senders, counts."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ class Sender:
         self._producer.close()
 
     def send(
-        self, bodies: Sequence[bytes], *, kind: Kind = Kind.HJ212, topic: Topic = Topic.CEMS, partition: int = 0,
-        received: int | None = None, peer: str = "10.0.0.7",
+        self, bodies: Sequence[bytes], *, kind: Kind = Kind.HJ212, topic: Topic = Topic.CEMS,
+        partition: int = 0, received: int | None = None, peer: str = "10.0.0.7",
     ) -> None:  # fmt: skip
         """One record of these items, received shortly after START unless said otherwise."""
         at = received_us(60 * 24 * 30) if received is None else received
