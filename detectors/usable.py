@@ -14,6 +14,8 @@ import numpy.typing as npt
 from detectors.averaging import codes_of, hour_grid, hour_of_interval
 from detectors.kernels.ticks import GAP, MOST_PLACES, Ticks, decimal_places, tick_step, to_ticks
 from detectors.operation import Bools, production_off
+from detectors.reporting import abstain
+from detectors.rule import Abstention, Rule
 from detectors.window import Grid, Series, Window
 from domain.clock import Interval, to_microseconds
 from domain.registry import FactorCode, OutletId
@@ -120,6 +122,16 @@ def low_clamp(ticks: Ticks) -> int | None:
     levels, visits = np.unique(known[begins], return_counts=True)
     gathered = visits[0] >= CLAMP_VISITS and levels.size > 1 and visits[0] >= visits[1]
     return int(levels[0]) if gathered else None
+
+
+def nothing_usable(rule: Rule, outlet_id: OutletId) -> Abstention:
+    """The abstention of a rule where an outlet has no point to judge."""
+    return abstain(
+        rule,
+        outlet_id,
+        "该时段没有可判定的正常小时或分钟数据",
+        "no minute or hour values flagged normal while production ran",
+    )
 
 
 def points(usable: Usable) -> tuple[Ticks, npt.NDArray[np.int64]]:

@@ -46,7 +46,7 @@ def going_on(counts):  # type: ignore[no-untyped-def]
     worst = 0.0
     known = False
     for k in range(1, counts.size):
-        if counts[k] < FEW or not known and counts[k] < TRUSTED:
+        if counts[k] < FEW or (not known and counts[k] < TRUSTED):
             break
         known = True
         tried = 0

@@ -19,7 +19,7 @@ from detectors.kernels.runs_equal import long_runs, maximal_runs
 from detectors.operation import production_by_hour
 from detectors.reporting import abstain, declared, make_finding
 from detectors.rule import Abstention, Outcome, Rule, RuleEntry
-from detectors.usable import Usable, points, usable_of_outlet
+from detectors.usable import Usable, nothing_usable, points, usable_of_outlet
 from detectors.window import Floats, Window
 from detectors.wording import Words, factor_words
 from domain.findings import Finding, Verdict
@@ -72,6 +72,7 @@ class Constant:
         for outlet in window.registry.outlets:
             judged = usable_of_outlet(window, outlet.outlet_id, self.off_share)
             if not judged:
+                abstentions.append(nothing_usable(self, outlet.outlet_id))
                 continue
             _, load = production_by_hour(window, outlet.outlet_id)
             runs: list[Run] = []

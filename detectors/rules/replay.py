@@ -16,7 +16,7 @@ import numpy as np
 from detectors.repeats import Repeat, repeats_of_factor
 from detectors.reporting import declared, make_finding
 from detectors.rule import Outcome, Rule, RuleEntry
-from detectors.usable import Usable, usable_of_site
+from detectors.usable import Usable, nothing_usable, usable_of_site
 from detectors.window import Window
 from detectors.wording import Words, factor_words
 from domain.findings import Finding, Verdict
@@ -60,7 +60,14 @@ class Replay:
         groups = acts(
             [r for r in found if r.points >= self.shortest_points], self.most_chance_repeats / max(tests, 1)
         )
-        return Outcome(tuple(self._finding(window, group, tests, usable) for group in groups))
+        return Outcome(
+            tuple(self._finding(window, group, tests, usable) for group in groups),
+            tuple(
+                nothing_usable(self, outlet.outlet_id)
+                for outlet in window.registry.outlets
+                if outlet.outlet_id not in {u.outlet_id for u in usable}
+            ),
+        )
 
     def _finding(
         self, window: Window, group: Sequence[Repeat], tests: int, usable: Sequence[Usable]

@@ -40,6 +40,15 @@ class StoppedRunning:
         for outlet in window.registry.outlets:
             stopped = stopped_hours(window, outlet.outlet_id)
             if not stopped.any():
+                if not any(key[0] == outlet.outlet_id for key in window.series):
+                    abstentions.append(
+                        abstain(
+                            self,
+                            outlet.outlet_id,
+                            "该时段没有监测数据，也没有停运标记",
+                            "neither readings nor marks say whether it was stopped",
+                        )
+                    )
                 continue
             signs = signs_of(window, outlet.outlet_id, stopped, doubt)
             if np.isnan(signs.power[stopped]).all() and np.isnan(signs.flow[stopped]).all():
