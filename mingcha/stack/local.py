@@ -89,12 +89,12 @@ class LocalStack:
                 f"a local stack already runs here ({', '.join(sorted(running))}); `mingcha down` stops it"
             )
         for port, what in (
-            (self.settings.gateway_port, "the gateway"),
-            (self.settings.receiver_port, "the receiver"),
+            (self.settings.gateway_port, "gateway"),
+            (self.settings.receiver_port, "receiver"),
         ):
             require_free(port, what)
         for port in console_ports:
-            require_free(port, "the console")
+            require_free(port, "console")
 
     def start_servers(self) -> None:
         """PostgreSQL and the broker, unless the settings name outside ones."""

@@ -25,9 +25,10 @@ def is_open(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def require_free(port: int, what: str) -> None:
-    """Raises StackError with the remedy when the port is taken."""
+    """Raises StackError with the remedy when the port is taken. `what` names a `<what>_port` setting."""
     if is_open(port):
-        raise StackError(f"port {port} for {what} is in use; stop what listens there or choose another port")
+        setting = f"MINGCHA_{what.upper()}_PORT"
+        raise StackError(f"port {port} for the {what} is in use; stop what listens there or set {setting}")
 
 
 def wait_open(port: int, what: str, alive: Callable[[], bool], timeout_seconds: float = 60) -> None:

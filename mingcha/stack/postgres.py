@@ -51,7 +51,7 @@ class EmbeddedPostgres:
         """
         if self.is_running():
             return
-        require_free(self.port, "PostgreSQL")
+        require_free(self.port, "postgres")
         self.directory.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
             account = _unprivileged_account()

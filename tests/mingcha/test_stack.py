@@ -22,7 +22,7 @@ def test_a_port_in_use_is_one_clear_sentence(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(StackError, match=f"port {port} for the broker is in use"):
+        with pytest.raises(StackError, match=f"port {port} for the broker is in use.*MINGCHA_BROKER_PORT"):
             MemoryBroker(tmp_path, port).start()
 
 
