@@ -77,20 +77,28 @@ def merge(
 
 
 def repeats(finding: FoundInterval, dismissed: Episode) -> bool:
-    """Whether a finding says again what was already dismissed: same rule and subject, no later than it."""
-    return finding.end <= dismissed.end and any(
-        (f.rule, f.subject) == (finding.rule, finding.subject) and f.start <= finding.end
-        for f in dismissed.findings
-    )
+    """Whether a finding says again what was dismissed: same rule and subject, overlapping it.
+
+    An event that goes on gives a longer finding each hour; it stays dismissed until it has grown to twice
+    the length that was judged, at least by a day. Then it is a clue again.
+    """
+    for judged in dismissed.findings:
+        same = (judged.rule, judged.subject) == (finding.rule, finding.subject)
+        patience = max(judged.end - judged.start, timedelta(days=1))
+        if same and finding.start < judged.end and judged.start < finding.end <= judged.end + patience:
+            return True
+    return False
 
 
 def priority(episode: Episode, score: float) -> float:
     """Order of the queue: grade first, then the detectors' score (0 to 1), duration and breadth.
 
-    30/20/10 for A/B/C + 8 x score + log2(1 + hours), at most 8 + 2 per further family.
+    30/20/10 for A/B/C + 8 x score + log2(1 + hours), at most 8, + 2 per further family. The account of a
+    quarter is long by nature: its length counts for nothing.
     """
     weight = max(_GRADE_WEIGHT[f.grade] for f in episode.findings)
-    hours = (episode.end - episode.start) / timedelta(hours=1)
+    accounts = all(_is_account(f) for f in episode.findings)
+    hours = 0.0 if accounts else (episode.end - episode.start) / timedelta(hours=1)
     families = len({f.family for f in episode.findings})
     return weight + 8 * score + min(8.0, math.log2(1 + hours)) + 2 * (families - 1)
 

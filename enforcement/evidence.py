@@ -33,6 +33,7 @@ MINUTE_SPAN = timedelta(hours=33)
 SPARK_POINTS = 40
 _PW = re.compile(rb"(PW=)[^;&]*")
 _SMALLEST_PAD, _LARGEST_PAD = timedelta(hours=12), timedelta(days=7)
+_LONG = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,37 @@ class Streams:
     quality: tuple[Run, ...]
 
 
+@dataclass(frozen=True)
+class Source:
+    """The interval a replay was copied from."""
+
+    outlet_id: str
+    factor: str
+    start: datetime
+    end: datetime
+
+
 def window_around(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """The interval with half its length on each side, at least 12 hours and at most 7 days."""
+    """The interval with half its length on each side, at least 12 hours and at most 7 days.
+
+    An interval of weeks (the account of a quarter) needs no surroundings.
+    """
+    if end - start > _LONG:
+        return start, end
     pad = min(max((end - start) / 2, _SMALLEST_PAD), _LARGEST_PAD)
     return start - pad, end + pad
 
 
-def source_interval(finding: FindingRow) -> tuple[datetime, datetime] | None:
-    """Where a replay was copied from, when the rule says so in `source_start` and `source_end`."""
-    given = finding.evidence.get("source_start"), finding.evidence.get("source_end")
-    if not all(isinstance(text, str) for text in given):
+def source_of(finding: FindingRow) -> Source | None:
+    """Where a replay was copied from: `source_start`, `source_end`, `source_outlet` of the evidence."""
+    given = finding.evidence
+    members = given.get("members") or [{}]
+    factor = finding.factor or members[0].get("factor")
+    outlet_id = given.get("source_outlet") or finding.outlet_id
+    if not factor or not outlet_id or "source_start" not in given or "source_end" not in given:
         return None
-    start, end = (datetime.fromisoformat(str(text)) for text in given)
-    return start, end
+    start, end = (datetime.fromisoformat(str(given[key])) for key in ("source_start", "source_end"))
+    return Source(str(outlet_id), str(factor), start, end)
 
 
 def outlets(connection: Connection, actor: Actor, site_id: str) -> list[OutletRow]:

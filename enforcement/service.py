@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,9 +12,10 @@ from enforcement import people as accounts
 from enforcement.clues import Episode, FoundInterval, merge, priority, repeats
 from enforcement.errors import ClueChanged, NoSuchClue, WrongMove
 from enforcement.rights import Actor, Right
-from enforcement.states import Action, State, move
+from enforcement.states import WAITING, Action, State, move
 from storage import audit
 from storage import clues as clue_rows
+from storage import people as person_rows
 from storage.audit import AuditEvent
 from storage.clues import ClueRow, DecisionRow, FindingRow, LinkRow, QueueRow
 from storage.connection import Connection
@@ -29,6 +30,7 @@ class Opened:
 
     opened: int
     grown: int
+    withdrawn: int
     waiting: int
 
 
@@ -48,51 +50,33 @@ EVERYTHING = Filters()
 
 @dataclass(frozen=True)
 class ClueDetail:
-    """One clue with its findings (leading first) and everything that was done to it."""
+    """One clue with its findings (leading first), everything done to it, and who (login -> name)."""
 
     clue: ClueRow
     findings: tuple[FindingRow, ...]
     events: tuple[AuditEvent, ...]
+    names: Mapping[str, str]
 
 
 def open_clues(connection: Connection, now: datetime) -> Opened:
-    """Turn findings into clues after a detection run. Running it again changes nothing."""
+    """Bring the clues in line with the findings after a detection run. Running it again changes nothing.
+
+    New findings grow the clue they lie near or open one; a clue whose findings were all withdrawn by later
+    runs leaves the queue, and comes back if they do. What people decided is never changed.
+    """
     with connection.transaction():
         clue_rows.lock_opening(connection)
-        loose = clue_rows.loose_findings(connection)
-        sites = sorted({row.site_id for row in loose})
-        standing, dismissed = _standing(clue_rows.linked_findings(connection, sites))
+        sites = clue_rows.sites_to_settle(connection)
         scores = clue_rows.scores(connection, sites)
-        fresh: list[FoundInterval] = []
-        for finding in map(_found, loose):
-            said_before = next((d for d in dismissed if repeats(finding, d)), None)
-            if said_before is not None and said_before.clue_id is not None:
-                clue_rows.link(connection, said_before.clue_id, [finding.finding_id])
-            else:
-                fresh.append(finding)
-        opened = grown = waiting = 0
-        for episode in merge(fresh, standing):
-            rank = priority(episode, scores.get(episode.site_id, 0.0))
-            ids = [f.finding_id for f in episode.findings]
-            if episode.clue_id is not None:
-                clue_rows.grow_clue(connection, episode.clue_id, episode.start, episode.end, rank)
-                clue_id, action = episode.clue_id, "clue.grown"
-                grown += 1
-            elif episode.opens_a_clue:
-                clue_id = clue_rows.insert_clue(
-                    connection, episode.site_id, episode.start, episode.end, rank, now
-                )
-                action = "clue.opened"
-                opened += 1
-            else:
-                waiting += len(ids)
-                continue
-            clue_rows.link(connection, clue_id, ids)
-            audit.append(
-                connection, at=now, actor=accounts.SYSTEM.login, role="system", action=action,
-                subject=subject(clue_id), detail={"site": episode.site_id, "findings": sorted(ids)},
-            )  # fmt: skip
-    return Opened(opened, grown, waiting)
+        before = {c.clue_id: c for c in clue_rows.clues_of(connection, sites)}
+        waiting, opened = _attach(connection, before, sites, scores, now)
+        members = _by_clue(clue_rows.linked_findings(connection, sites))
+        grown = withdrawn = 0
+        for clue in before.values():
+            change = _settle(connection, clue, members[clue.clue_id], scores.get(clue.site_id, 0.0), now)
+            grown += change == "clue.grown"
+            withdrawn += change == "clue.withdrawn"
+    return Opened(opened, grown, withdrawn, waiting)
 
 
 def queue(
@@ -115,11 +99,10 @@ def queue(
 def detail(connection: Connection, actor: Actor, clue_id: int) -> ClueDetail:
     """Raises NotAllowed, NoSuchClue (also when it lies outside the person's regions)."""
     person = _allowed(connection, actor, Right.READ)
-    return ClueDetail(
-        _clue(connection, person, clue_id),
-        tuple(clue_rows.findings_of(connection, clue_id)),
-        tuple(audit.events_of(connection, subject(clue_id))),
-    )
+    clue = _clue(connection, person, clue_id)
+    events = audit.events_of(connection, subject(clue_id))
+    names = person_rows.names(connection, sorted({e.actor for e in events}))
+    return ClueDetail(clue, tuple(clue_rows.findings_of(connection, clue_id)), tuple(events), names)
 
 
 def dispose(
@@ -216,26 +199,95 @@ def _same_version(clue: ClueRow, version: int) -> None:
         raise ClueChanged(f"clue {clue.clue_id} has changed since you opened it; look at it again")
 
 
+def _attach(
+    connection: Connection,
+    before: Mapping[int, ClueRow],
+    sites: Sequence[str],
+    scores: Mapping[str, float],
+    now: datetime,
+) -> tuple[int, int]:
+    """Give every loose finding its clue, opening new ones; how many stay loose, how many were opened."""
+    dismissed: list[Episode] = []
+    standing: list[Episode] = []
+    for clue_id, rows in _by_clue(clue_rows.linked_findings(connection, sites)).items():
+        settled = before[clue_id].state == State.DISMISSED
+        (dismissed if settled else standing).append(_episode(rows, clue_id))
+    fresh: list[FoundInterval] = []
+    for finding in map(_found, clue_rows.loose_findings(connection)):
+        said_before = next((d.clue_id for d in dismissed if repeats(finding, d)), None)
+        if said_before is None:
+            fresh.append(finding)
+        else:
+            clue_rows.link(connection, said_before, [finding.finding_id])
+    waiting = opened = 0
+    for episode in merge(fresh, standing):
+        ids = [f.finding_id for f in episode.findings]
+        if episode.clue_id is not None:
+            clue_rows.link(connection, episode.clue_id, ids)
+        elif episode.opens_a_clue:
+            rank = priority(episode, scores.get(episode.site_id, 0.0))
+            clue_id = clue_rows.insert_clue(
+                connection, episode.site_id, episode.start, episode.end, rank, now
+            )
+            clue_rows.link(connection, clue_id, ids)
+            _note(connection, clue_id, "clue.opened", now, {"findings": sorted(ids)})
+            opened += 1
+        else:
+            waiting += len(ids)
+    return waiting, opened
+
+
+def _settle(
+    connection: Connection, clue: ClueRow, members: Sequence[LinkRow], score: float, now: datetime
+) -> str | None:
+    """Bring one clue in line with those of its findings that still stand; the act written down, if any."""
+    state = State(clue.state)
+    if state is State.DISMISSED:
+        return None
+    live = [row for row in members if not row.withdrawn]
+    if not live:
+        if state not in WAITING:
+            return None
+        clue_rows.set_state(connection, clue.clue_id, State.WITHDRAWN)
+        _note(connection, clue.clue_id, "clue.withdrawn", now, {"from": state, "to": State.WITHDRAWN})
+        return "clue.withdrawn"
+    episode = _episode(live, clue.clue_id)
+    rank = priority(episode, score)
+    if state is State.WITHDRAWN:
+        clue_rows.set_state(connection, clue.clue_id, State.NEW)
+        _note(connection, clue.clue_id, "clue.returned", now, {"from": state, "to": State.NEW})
+    if (episode.start, episode.end) == (clue.starts_at, clue.ends_at):
+        clue_rows.set_priority(connection, clue.clue_id, rank)
+        return None
+    clue_rows.grow_clue(connection, clue.clue_id, episode.start, episode.end, rank)
+    _note(connection, clue.clue_id, "clue.grown", now, {"findings": sorted(r.finding_id for r in live)})
+    return "clue.grown"
+
+
+def _note(connection: Connection, clue_id: int, action: str, now: datetime, detail: audit.Detail) -> None:
+    audit.append(
+        connection, at=now, actor=accounts.SYSTEM.login, role="system", action=action,
+        subject=subject(clue_id), detail=detail,
+    )  # fmt: skip
+
+
+def _by_clue(rows: Sequence[LinkRow]) -> dict[int, list[LinkRow]]:
+    by_clue: dict[int, list[LinkRow]] = defaultdict(list)
+    for row in rows:
+        if row.clue_id is not None:
+            by_clue[row.clue_id].append(row)
+    return by_clue
+
+
+def _episode(rows: Sequence[LinkRow], clue_id: int) -> Episode:
+    findings = tuple(sorted(map(_found, rows), key=lambda f: f.finding_id))
+    return Episode(
+        findings[0].site_id, min(f.start for f in findings), max(f.end for f in findings), findings, clue_id
+    )
+
+
 def _found(row: LinkRow) -> FoundInterval:
     return FoundInterval(
         row.finding_id, row.site_id, row.rule, row.subject, Family(row.family), Grade(row.grade),
         row.starts_at, row.ends_at,
     )  # fmt: skip
-
-
-def _standing(rows: Sequence[LinkRow]) -> tuple[list[Episode], list[Episode]]:
-    """Clues as episodes: those that may grow, and those dismissed."""
-    by_clue: dict[int, list[LinkRow]] = defaultdict(list)
-    for row in rows:
-        if row.clue_id is not None:
-            by_clue[row.clue_id].append(row)
-    growing: list[Episode] = []
-    dismissed: list[Episode] = []
-    for clue_id, members in sorted(by_clue.items()):
-        findings = tuple(sorted(map(_found, members), key=lambda f: f.finding_id))
-        episode = Episode(
-            findings[0].site_id, min(f.start for f in findings), max(f.end for f in findings), findings,
-            clue_id,
-        )  # fmt: skip
-        (dismissed if members[0].state == State.DISMISSED else growing).append(episode)
-    return growing, dismissed

@@ -26,6 +26,7 @@ class State(StrEnum):
     WATCHING = "watching"  # 观察
     DISMISSED = "dismissed"  # 已排除
     CASE_OPEN = "case_open"  # 已立案
+    WITHDRAWN = "withdrawn"  # later data no longer shows it; no person was involved
 
 
 class Action(StrEnum):

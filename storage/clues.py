@@ -17,7 +17,7 @@ OPENING_LOCK = 0x6D63_636C
 
 @dataclass(frozen=True)
 class FindingRow:
-    """A finding as stored; times aware UTC."""
+    """A finding as stored; times aware UTC. `withdrawn`: a later run over its interval no longer found it."""
 
     finding_id: str
     rule: str
@@ -41,6 +41,7 @@ class FindingRow:
     parameters: dict[str, Any]
     legal_bases: list[str]
     found_at: datetime
+    withdrawn: bool
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,6 @@ class LinkRow:
     """What merging needs of a finding, with the clue it belongs to (None: no clue yet)."""
 
     clue_id: int | None
-    state: str | None
     finding_id: str
     site_id: str
     rule: str
@@ -57,12 +57,14 @@ class LinkRow:
     grade: str
     starts_at: datetime
     ends_at: datetime
+    withdrawn: bool
 
 
 @dataclass(frozen=True)
 class ClueRow:
     clue_id: int
     site_id: str
+    site_name: str
     state: str
     version: int
     starts_at: datetime
@@ -128,12 +130,13 @@ def lock_opening(connection: Connection) -> None:
 
 
 def loose_findings(connection: Connection) -> list[LinkRow]:
-    """Findings that belong to no clue."""
+    """Findings that belong to no clue and still stand."""
     return _links(
         connection,
-        "SELECT NULL::bigint AS clue_id, NULL::text AS state, f.finding_id, f.site_id, f.rule, f.subject,"
-        " f.family, f.grade, f.starts_at, f.ends_at FROM finding f"
-        " WHERE NOT EXISTS (SELECT FROM clue_finding cf WHERE cf.finding_id = f.finding_id)",
+        "SELECT NULL::bigint AS clue_id, f.finding_id, f.site_id, f.rule, f.subject,"
+        " f.family, f.grade, f.starts_at, f.ends_at, false AS withdrawn FROM finding f"
+        " WHERE f.withdrawn_run IS NULL"
+        " AND NOT EXISTS (SELECT FROM clue_finding cf WHERE cf.finding_id = f.finding_id)",
         [],
     )
 
@@ -142,8 +145,8 @@ def linked_findings(connection: Connection, site_ids: Sequence[str]) -> list[Lin
     """The findings of every clue of these sites."""
     return _links(
         connection,
-        "SELECT c.clue_id, c.state, f.finding_id, f.site_id, f.rule, f.subject, f.family, f.grade,"
-        " f.starts_at, f.ends_at FROM clue c JOIN clue_finding USING (clue_id)"
+        "SELECT c.clue_id, f.finding_id, f.site_id, f.rule, f.subject, f.family, f.grade, f.starts_at,"
+        " f.ends_at, f.withdrawn_run IS NOT NULL AS withdrawn FROM clue c JOIN clue_finding USING (clue_id)"
         " JOIN finding f USING (finding_id) WHERE c.site_id = ANY(%s)",
         [list(site_ids)],
     )
@@ -181,6 +184,13 @@ def grow_clue(
     )
 
 
+def set_priority(connection: Connection, clue_id: int, priority: float) -> None:
+    """The order in the queue follows the newest ranking; that is no change of the clue."""
+    connection.execute(
+        "UPDATE clue SET priority = %s WHERE clue_id = %s AND priority <> %s", [priority, clue_id, priority]
+    )
+
+
 def link(connection: Connection, clue_id: int, finding_ids: Sequence[str]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -194,12 +204,35 @@ def clue(
 ) -> ClueRow | None:
     """One clue, when its site lies in the regions."""
     query = (
-        "SELECT c.* FROM clue c JOIN site s USING (site_id)"
+        "SELECT c.clue_id, c.site_id, s.name AS site_name, c.state, c.version, c.starts_at, c.ends_at,"
+        " c.priority, c.made_at FROM clue c JOIN site s USING (site_id)"
         " WHERE c.clue_id = %s AND s.region_code LIKE ANY(%s)"
     )
     with connection.cursor(row_factory=class_row(ClueRow)) as cursor:
         cursor.execute(query + " FOR UPDATE OF c" if lock else query, [clue_id, list(region_patterns)])
         return cursor.fetchone()
+
+
+def clues_of(connection: Connection, site_ids: Sequence[str]) -> list[ClueRow]:
+    """Every clue of these sites."""
+    with connection.cursor(row_factory=class_row(ClueRow)) as cursor:
+        cursor.execute(
+            "SELECT c.clue_id, c.site_id, s.name AS site_name, c.state, c.version, c.starts_at, c.ends_at,"
+            " c.priority, c.made_at FROM clue c JOIN site s USING (site_id)"
+            " WHERE c.site_id = ANY(%s) ORDER BY c.clue_id",
+            [list(site_ids)],
+        )
+        return cursor.fetchall()
+
+
+def sites_to_settle(connection: Connection) -> list[str]:
+    """Sites with findings that belong to no clue, or with clues that new runs may change."""
+    rows = connection.execute(
+        "SELECT site_id FROM clue WHERE state IN ('new', 'watching', 'withdrawn')"
+        " UNION SELECT f.site_id FROM finding f WHERE f.withdrawn_run IS NULL"
+        " AND NOT EXISTS (SELECT FROM clue_finding cf WHERE cf.finding_id = f.finding_id) ORDER BY site_id"
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def set_state(connection: Connection, clue_id: int, state: str) -> None:
@@ -215,8 +248,9 @@ def findings_of(connection: Connection, clue_id: int) -> list[FindingRow]:
             "SELECT f.finding_id, f.rule, f.version, f.family, f.grade, f.site_id, f.outlet_id, f.subject,"
             " f.factor, f.starts_at, f.ends_at, f.statistic, f.statistic_name, f.p_value, f.null_model,"
             " f.sentence_zh, f.sentence_en, f.evidence, f.explanations, f.parameters, f.legal_bases,"
-            " f.found_at FROM clue_finding JOIN finding f USING (finding_id) WHERE clue_id = %s"
-            " ORDER BY f.grade, f.p_value NULLS FIRST, f.ends_at - f.starts_at DESC, f.finding_id",
+            " f.found_at, f.withdrawn_run IS NOT NULL AS withdrawn"
+            " FROM clue_finding JOIN finding f USING (finding_id) WHERE clue_id = %s"
+            " ORDER BY withdrawn, f.grade, f.p_value NULLS FIRST, f.ends_at - f.starts_at DESC, f.finding_id",
             [clue_id],
         )
         return cursor.fetchall()
@@ -232,11 +266,14 @@ FROM clue c
 JOIN site s USING (site_id)
 JOIN LATERAL (
     SELECT f.* FROM clue_finding cf JOIN finding f USING (finding_id) WHERE cf.clue_id = c.clue_id
-    ORDER BY f.grade, f.p_value NULLS FIRST, f.ends_at - f.starts_at DESC, f.finding_id LIMIT 1
+    ORDER BY f.withdrawn_run IS NOT NULL, f.grade, f.p_value NULLS FIRST, f.ends_at - f.starts_at DESC,
+        f.finding_id
+    LIMIT 1
 ) lead ON true
 JOIN LATERAL (
     SELECT array_agg(DISTINCT f.family) AS families, count(*)::integer AS findings
-    FROM clue_finding cf JOIN finding f USING (finding_id) WHERE cf.clue_id = c.clue_id
+    FROM clue_finding cf JOIN finding f USING (finding_id)
+    WHERE cf.clue_id = c.clue_id AND (f.withdrawn_run IS NULL OR c.state = 'withdrawn')
 ) whole ON true
 LEFT JOIN outlet o ON o.outlet_id = lead.outlet_id
 LEFT JOIN ranking r ON r.site_id = c.site_id AND r.outlet_id = coalesce(lead.outlet_id, '')
@@ -292,7 +329,8 @@ def decisions(connection: Connection, scope: Sequence[str], limit: int) -> list[
             " JOIN site s USING (site_id) LEFT JOIN person p ON p.login = a.actor"
             " JOIN LATERAL (SELECT f.* FROM clue_finding cf JOIN finding f USING (finding_id)"
             "   WHERE cf.clue_id = c.clue_id"
-            "   ORDER BY f.grade, f.p_value NULLS FIRST, f.ends_at - f.starts_at DESC, f.finding_id LIMIT 1"
+            "   ORDER BY f.withdrawn_run IS NOT NULL, f.grade, f.p_value NULLS FIRST,"
+            "     f.ends_at - f.starts_at DESC, f.finding_id LIMIT 1"
             " ) lead ON true"
             " WHERE a.actor <> 'system' AND s.region_code LIKE ANY(%s) ORDER BY a.seq DESC LIMIT %s",
             [list(scope), limit],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +35,12 @@ def people(connection: Connection) -> list[PersonRow]:
     with connection.cursor(row_factory=class_row(PersonRow)) as cursor:
         cursor.execute("SELECT * FROM person ORDER BY login")
         return cursor.fetchall()
+
+
+def names(connection: Connection, logins: Sequence[str]) -> dict[str, str]:
+    """Login -> name, for showing who did something."""
+    rows = connection.execute("SELECT login, name FROM person WHERE login = ANY(%s)", [list(logins)])
+    return dict(rows.fetchall())
 
 
 def add_person(
