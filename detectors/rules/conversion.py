@@ -55,7 +55,7 @@ class Conversion:
                 if outlet.reference_o2_percent is not None:
                     lacks = ("氧含量数据", "oxygen data")
                 abstentions.append(
-                    abstain(self, outlet.outlet_id, f"缺少{lacks[0]},无法重算折算值", f"lacks {lacks[1]}")
+                    abstain(self, outlet.outlet_id, f"缺少{lacks[0]}，无法重算折算值", f"lacks {lacks[1]}")
                 )
                 continue
             for factor in converted:
@@ -96,7 +96,7 @@ class Conversion:
                 abstain(
                     self,
                     f"{outlet.outlet_id}/{factor}",
-                    "折算值与按湿度修正后的干基氧一致,上报的氧为湿基",
+                    "折算值与按湿度修正后的干基氧一致，上报的氧为湿基",
                     "converted values follow from oxygen corrected for moisture: the reported oxygen is wet",
                 )
             ]

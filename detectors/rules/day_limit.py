@@ -47,7 +47,7 @@ class DayLimit:
                         abstain(
                             self,
                             f"{outlet.outlet_id}/{factor}",
-                            "有日均限值,但没有一天的日均值可判",
+                            "有日均限值，但没有一天的日均值可判",
                             "there is a day limit and no day with a mean to judge",
                         )
                     )

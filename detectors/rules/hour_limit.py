@@ -45,7 +45,7 @@ class HourLimit:
                     abstain(
                         self,
                         outlet.outlet_id,
-                        "没有可与小时限值比较的有效小时均值(无限值、无数据或无折算值)",
+                        "没有可与小时限值比较的有效小时均值（无限值、无数据或无折算值）",
                         "no valid hour mean to compare: no limit, no data or no converted values",
                     )
                 )

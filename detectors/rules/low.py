@@ -119,13 +119,13 @@ class LowCaptureRate:
 
     def _complete(self, rate: CaptureRate) -> Words:
         return Words(
-            f"为 {rate.rate:.1%},低于 {self.required_rate:.0%}",
+            f"为 {rate.rate:.1%}，低于 {self.required_rate:.0%}",
             f"is {rate.rate:.1%}, below {self.required_rate:.0%}",
         )
 
     def _running(self, rate: CaptureRate) -> Words:
         return Words(
-            f"已不可能达到 {self.required_rate:.0%}(其余小时全部有效也只有 {rate.best_possible:.1%})",
+            f"已不可能达到 {self.required_rate:.0%}（其余小时全部有效也只有 {rate.best_possible:.1%}）",
             f"can no longer reach {self.required_rate:.0%} "
             f"({rate.best_possible:.1%} if every other hour is valid)",
         )
