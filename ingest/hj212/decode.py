@@ -63,11 +63,13 @@ def decode(
     readings = read_readings(items, problems)
     _report_times(fields, interval, data_time, readings, area_at, problems)
 
+    named = fields.cn or fields.mn
     accepted = opened.crc.kind in accepted_crc
     refused = any(problem.severity is Severity.REFUSAL for problem in problems)
     return Frame(
-        ok=accepted and not refused, edition=edition, qn=qn, st=fields.st, cn=fields.cn, pw=fields.pw,
-        mn=fields.mn, flag=fields.flag, pnum=fields.pnum, pno=fields.pno, resent=fields.resent,
+        ok=accepted and not refused, edition=edition if named else None,
+        qn=qn, st=fields.st, cn=fields.cn, pw=fields.pw, mn=fields.mn,
+        flag=fields.flag, pnum=fields.pnum, pno=fields.pno, resent=fields.resent,
         data_time=data_time, interval=interval, fields=tuple((item.name, item.value) for item in items),
         readings=readings, crc=opened.crc, problems=tuple(sorted(problems, key=lambda p: p.offset)),
         raw=packet, payload_hash=fnv1a(area.encode("latin-1")),

@@ -35,16 +35,20 @@ class OpenedSegment:
 
 
 def open_segment(segment: bytes, given: str, key: bytes | None) -> OpenedSegment:
-    """Decide whether a segment is ciphertext, by its CRC and by its looks, and open it with the key if so.
+    """Decide whether a segment is ciphertext, by its looks and its CRC, and open it with the key if so.
 
     Raises ValueError on a key that is not 16 bytes.
     """
     verdict = crc.check(segment, given)
     span = _area(segment)
-    if span is None or verdict.kind is CrcKind.HJ212:
-        return OpenedSegment(segment, verdict, ciphered=False, printed=False, readable=True)
+    clear = OpenedSegment(segment, verdict, ciphered=False, printed=False, readable=True)
+    if span is None:
+        return clear
     start, end = span
     area = segment[start:end]
+    # One ciphered frame in 256 has a right CRC as it stands, so the CRC alone decides nothing.
+    if verdict.kind is CrcKind.HJ212 and not _looks_ciphered(area):
+        return clear
     printed = _PRINTED.fullmatch(area.rstrip()) or _PRINTED.match(area)
     if printed is not None:
         blocks = bytes(int(m.group(1), 16) for m in _BYTE.finditer(printed.group(1)))
@@ -52,9 +56,10 @@ def open_segment(segment: bytes, given: str, key: bytes | None) -> OpenedSegment
     else:
         wire = area
     if key is not None and (len(wire) >= BLOCK or printed is not None):
-        plain = segment[:start] + decrypt(wire, key) + segment[end:]
+        plain_area = decrypt(wire, key)
+        plain = segment[:start] + plain_area + segment[end:]
         opened = crc.check(plain, given)
-        if opened.kind is CrcKind.HJ212:
+        if opened.kind is CrcKind.HJ212 and not _looks_ciphered(plain_area):
             return OpenedSegment(plain, opened, ciphered=True, printed=printed is not None, readable=True)
     ciphered = printed is not None or _looks_ciphered(area)
     return OpenedSegment(
@@ -99,8 +104,12 @@ def _looks_ciphered(area: bytes) -> bool:
         return False
     if _CONTROL.search(area):
         return True
+    return not any(_is_text(area, encoding) for encoding in ("utf-8", "gb18030"))
+
+
+def _is_text(area: bytes, encoding: str) -> bool:
     try:
-        area.decode("gb18030")
+        area.decode(encoding)
     except UnicodeDecodeError:
-        return True
-    return False
+        return False
+    return True

@@ -212,8 +212,8 @@ def _print_frames(frames: list[tuple[Frame, int]]) -> None:
     for frame, offset in frames:
         time = None if frame.data_time is None else f"{in_shanghai(frame.data_time):%Y-%m-%d %H:%M:%S}"
         verdict = "ok" if frame.ok else "refused"
-        rows.append((offset, verdict, frame.edition, escape(frame.mn), escape(frame.cn), time, len(frame.readings),
-                     len(frame.problems)))  # fmt: skip
+        head = (frame.edition, escape(frame.mn), escape(frame.cn), time)
+        rows.append((offset, verdict, *head, len(frame.readings), len(frame.problems)))
     print_table(
         f"{len(frames)} frames",
         ("byte", "verdict", "edition", "MN", "CN", "DataTime", "readings", "problems"),
