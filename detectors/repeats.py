@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.kernels.replay import agreement_counts, repeats
-from detectors.kernels.runs_chance import CENSORED, TRUSTED, expected_runs, length_counts
+from detectors.kernels.runs_chance import CENSORED, expected_runs, length_counts
 from detectors.kernels.runs_equal import maximal_runs
 from detectors.kernels.ticks import GAP, Ticks, differences
 from detectors.usable import Usable
@@ -191,8 +191,6 @@ def _judge(
 
 
 def _within(track: _Track, null: _Null, exact: bool, bridge: int) -> Iterator[Repeat]:
-    if null.counts[1] < TRUSTED:
-        return
     window = null.window(track.size // 2)
     for row in _search(track.ticks, exact, window, bridge):
         made = _judge("replay", track, track, row, exact, null)

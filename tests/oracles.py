@@ -65,23 +65,20 @@ def going_on(counts: list[int]) -> float:
     while cap + 1 < len(counts) and counts[cap + 1] >= 10:
         cap += 1
     bounds = []
-    for k in range(1, len(counts)):
-        if counts[1] < 100 or counts[k] < 30:
-            break
+    for k in takewhile(lambda k: k == 1 or counts[k] >= 30, range(1, len(counts))):
         lengths = range(k, max(cap, k + 1))
-        tried = sum(counts[n] for n in lengths)
-        went = sum(counts[n + 1] for n in lengths if n + 1 < len(counts))
-        share = (went + 1) / (tried + 2)
-        errors = 2 if counts[k] >= 100 else 0
+        tried = 2 + sum(counts[n] for n in lengths)
+        share = (1 + sum(counts[n + 1] for n in lengths if n + 1 < len(counts))) / tried
+        errors = 2 if k == 1 or counts[k] >= 100 else 0
         bounds.append(share + errors * math.sqrt(share * (1 - share) / tried))
-    return min(1.0, max(bounds)) if bounds else 1.0
+    return min(1.0, max(bounds))
 
 
 def expected_runs(counts: list[int], length: int) -> float:
     reach = max([1, *(n for n in range(2, len(counts)) if counts[n] >= 100)])
     if length <= reach:
         return float(counts[length])
-    return max(1e-12, counts[reach] * going_on(counts) ** (length - reach))
+    return max(1e-12, (counts[reach] + 1) * going_on(counts) ** (length - reach))
 
 
 def reach(ticks: list[int], source: int, copy: int, offset: int, step: int, bridge: int) -> tuple[int, int]:

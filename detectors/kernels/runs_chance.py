@@ -37,39 +37,38 @@ def length_counts(lengths, longest):  # type: ignore[no-untyped-def]
 def going_on(counts):  # type: ignore[no-untyped-def]
     """Upper bound on the chance that a long run goes on by one more point, from `length_counts`.
 
-    The largest, over starting lengths k, of the pooled share of points that were followed by another: plus
-    ERRORS standard errors where TRUSTED runs reach k, as it stands where FEW do. 1.0 when none has TRUSTED.
+    The largest, over starting lengths k, of the pooled share of points that were followed by another (two
+    points added to the tries and one to the successes, so that a few runs prove little): plus ERRORS standard
+    errors for k = 1 and where TRUSTED runs reach k, as it stands where FEW do.
     """
     cap = 1
     while cap + 1 < counts.size and counts[cap + 1] >= CENSORED:
         cap += 1
     worst = 0.0
-    known = False
     for k in range(1, counts.size):
-        if counts[k] < FEW or (not known and counts[k] < TRUSTED):
+        if k > 1 and counts[k] < FEW:
             break
-        known = True
-        tried = 0
-        went = 0
+        tried = 2.0
+        went = 1.0
         for l in range(k, max(cap, k + 1)):  # noqa: E741
             tried += counts[l]
             went += counts[l + 1] if l + 1 < counts.size else 0
-        share = (went + 1.0) / (tried + 2.0)
-        errors = ERRORS if counts[k] >= TRUSTED else 0.0
+        share = went / tried
+        errors = ERRORS if k == 1 or counts[k] >= TRUSTED else 0.0
         worst = max(worst, share + errors * np.sqrt(share * (1.0 - share) / tried))
-    return min(worst, 1.0) if known else 1.0
+    return min(worst, 1.0)
 
 
 @njit(cache=True, nogil=True, fastmath=False)
 def expected_runs(counts, length):  # type: ignore[no-untyped-def]
     """Runs of `length` points or more expected by chance in as much data as was counted.
 
-    The count itself while at least TRUSTED runs are that long, then times `going_on` for each further point,
-    never below LEAST_CREDIBLE.
+    The count itself while at least TRUSTED runs are that long; then one run more than counted times
+    `going_on` for each further point, never below LEAST_CREDIBLE.
     """
     reach = 1
     while reach + 1 < counts.size and counts[reach + 1] >= TRUSTED:
         reach += 1
     if length <= reach:
         return float(counts[length])
-    return max(counts[reach] * going_on(counts) ** (length - reach), LEAST_CREDIBLE)
+    return max((counts[reach] + 1.0) * going_on(counts) ** (length - reach), LEAST_CREDIBLE)
