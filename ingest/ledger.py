@@ -134,6 +134,8 @@ def _check_subjects(
     sent: dict[str, int] = defaultdict(int)
     acknowledged: dict[str, int] = defaultdict(int)
     for item in items:
+        if not item.subject:
+            continue  # a line that does not say whom it speaks of
         sent[item.subject] += item.attempts
         acknowledged[item.subject] += item.acknowledged
     counts = counts_by_subject(connection, list(sent))

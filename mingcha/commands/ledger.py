@@ -58,7 +58,7 @@ def check(
                 ],
             )
         for problem in report.problems[:_SHOWN]:
-            console.print(f"[red]✗[/red] {problem}", highlight=False)
+            console.print(f"[red]✗[/red] {problem}", highlight=False, soft_wrap=True)
         if len(report.problems) > _SHOWN:
             console.print(f"… and {len(report.problems) - _SHOWN} more")
         if report.adds_up:
@@ -85,7 +85,7 @@ def sent_items(journals: list[Path]) -> list[SentItem]:
         if not path.is_file():
             raise MingchaError(f"there is no journal {path}")
         for entry in read_journal(path):
-            item = (entry.subject, entry.sha256)
+            item = (entry.stream, entry.sha256)
             first.setdefault(item, entry)
             if entry.event is Event.SENT:
                 attempts[item] = attempts.get(item, 0) + 1

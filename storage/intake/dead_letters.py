@@ -58,7 +58,7 @@ def find_dead_letters(
             conditions.append(sql.SQL("{} = %s").format(sql.Identifier(column)))
             values.append(value)
     if ids is not None:
-        conditions.append(sql.SQL("dead_letter_id = ANY(%s)"))
+        conditions.append(sql.SQL("dead_letter_id = ANY(%s::bigint[])"))
         values.append(list(ids))
     query = sql.SQL("SELECT {} FROM dead_letter WHERE {} ORDER BY dead_letter_id DESC LIMIT %s").format(
         _COLUMNS, sql.SQL(" AND ").join(conditions)
@@ -68,4 +68,6 @@ def find_dead_letters(
 
 
 def mark_dead_letters(connection: Connection, ids: Sequence[int], state: State) -> None:
-    connection.execute("UPDATE dead_letter SET state = %s WHERE dead_letter_id = ANY(%s)", (state, list(ids)))
+    connection.execute(
+        "UPDATE dead_letter SET state = %s WHERE dead_letter_id = ANY(%s::bigint[])", (state, list(ids))
+    )

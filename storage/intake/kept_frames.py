@@ -56,7 +56,7 @@ def lock_device(connection: Connection, mn: str) -> int | None:
 def pending_among(connection: Connection, mns: Sequence[str]) -> list[str]:
     """Those of these MNs that wait for approval."""
     rows = connection.execute(
-        "SELECT mn FROM device WHERE state = 'pending' AND mn = ANY(%s) ORDER BY mn", (list(mns),)
+        "SELECT mn FROM device WHERE state = 'pending' AND mn = ANY(%s::text[]) ORDER BY mn", (list(mns),)
     )
     return [mn for (mn,) in rows]
 

@@ -27,7 +27,7 @@ def find_devices(connection: Connection, mns: Iterable[str]) -> dict[str, Device
     """The devices of these MNs that are there."""
     rows = connection.execute(
         "SELECT mn, device_key, CASE state WHEN 'active' THEN outlet_key END, accepted_crc, sm4_key"
-        " FROM device LEFT JOIN outlet USING (outlet_id) WHERE mn = ANY(%s)",
+        " FROM device LEFT JOIN outlet USING (outlet_id) WHERE mn = ANY(%s::text[])",
         (list(mns),),
     )
     return {mn: DeviceKey(key, outlet, tuple(crc), sm4) for mn, key, outlet, crc, sm4 in rows}
@@ -35,7 +35,7 @@ def find_devices(connection: Connection, mns: Iterable[str]) -> dict[str, Device
 
 def find_keys(connection: Connection, table: Named, ids: Iterable[str]) -> dict[str, int]:
     """The integer keys of those of these ids that are there."""
-    query = sql.SQL("SELECT {id}, {key} FROM {table} WHERE {id} = ANY(%s)").format(
+    query = sql.SQL("SELECT {id}, {key} FROM {table} WHERE {id} = ANY(%s::text[])").format(
         id=sql.Identifier(f"{table}_id"), key=sql.Identifier(f"{table}_key"), table=sql.Identifier(table)
     )
     return dict(connection.execute(query, (list(ids),)).fetchall())

@@ -85,10 +85,10 @@ def locate(connection: Connection, hashes: Sequence[bytes]) -> dict[bytes, Where
     """Where the bytes with these SHA-256 stand; those that are nowhere are left out."""
     counts: dict[bytes, list[int]] = defaultdict(lambda: [0, 0, 0])
     queries = (
-        "SELECT sha256, count(*) FROM frame WHERE sha256 = ANY(%s) GROUP BY sha256",
+        "SELECT sha256, count(*) FROM frame WHERE sha256 = ANY(%s::bytea[]) GROUP BY sha256",
         "SELECT decode(offered->>'sha256', 'hex'), count(*) FROM conflict"
-        " WHERE decode(offered->>'sha256', 'hex') = ANY(%s) GROUP BY 1",
-        "SELECT sha256(body), count(*) FROM dead_letter WHERE sha256(body) = ANY(%s) GROUP BY 1",
+        " WHERE decode(offered->>'sha256', 'hex') = ANY(%s::bytea[]) GROUP BY 1",
+        "SELECT sha256(body), count(*) FROM dead_letter WHERE sha256(body) = ANY(%s::bytea[]) GROUP BY 1",
     )
     for place, statement in enumerate(queries):
         for sha256, number in connection.execute(statement, (list(hashes),)):
@@ -101,12 +101,12 @@ def counts_by_subject(connection: Connection, subjects: Sequence[str]) -> dict[s
     found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for subject, outcome, items in connection.execute(
         "SELECT subject, outcome, sum(items)::bigint FROM ingest_count"
-        " WHERE subject = ANY(%s) AND stream <> 'frame_reading' GROUP BY subject, outcome",
+        " WHERE subject = ANY(%s::text[]) AND stream <> 'frame_reading' GROUP BY subject, outcome",
         (list(subjects),),
     ):
         found[subject][outcome] += int(items)
     for subject, replayed in connection.execute(
-        "SELECT subject, count(*) FROM dead_letter WHERE subject = ANY(%s) AND state = 'replayed'"
+        "SELECT subject, count(*) FROM dead_letter WHERE subject = ANY(%s::text[]) AND state = 'replayed'"
         " GROUP BY subject",
         (list(subjects),),
     ):

@@ -54,7 +54,7 @@ def read_positions(connection: Connection, stream_key: int, partitions: Iterable
             (stream_key, wanted),
         )
         rows = connection.execute(
-            "SELECT partition, next_offset FROM ingest_offset WHERE stream_key = %s AND partition = ANY(%s)",
+            "SELECT partition, next_offset FROM ingest_offset WHERE stream_key = %s AND partition = ANY(%s::smallint[])",
             (stream_key, wanted),
         ).fetchall()
     return {int(partition): int(next_offset) for partition, next_offset in rows}

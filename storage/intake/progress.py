@@ -23,7 +23,7 @@ def stored_up_to(connection: Connection, places: Sequence[Place]) -> dict[Place,
     """The next offset of each place a writer has begun to read."""
     rows = connection.execute(
         "SELECT topic, topic_id::text, partition, next_offset"
-        " FROM ingest_offset JOIN stream USING (stream_key) WHERE topic = ANY(%s)",
+        " FROM ingest_offset JOIN stream USING (stream_key) WHERE topic = ANY(%s::text[])",
         (sorted({topic for topic, _, _ in places}),),
     ).fetchall()
     return {(topic, topic_id, partition): position for topic, topic_id, partition, position in rows}

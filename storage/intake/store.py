@@ -161,7 +161,7 @@ def _require_still_idle(cursor: Any, devices: tuple[int, ...]) -> None:
         return
     # the lock makes an approval wait for this batch, or this batch see the approval
     cursor.execute(
-        "SELECT state = 'active' AND outlet_id IS NOT NULL FROM device WHERE device_key = ANY(%s)"
+        "SELECT state = 'active' AND outlet_id IS NOT NULL FROM device WHERE device_key = ANY(%s::int[])"
         " ORDER BY device_key FOR SHARE",
         (list(devices),),
     )

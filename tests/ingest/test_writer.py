@@ -66,9 +66,9 @@ def test_frames_become_rows_with_their_values(database: str, broker: MemoryBroke
     assert rows == [(code, "minute", 10.2 + i, None, "N") for i, code in enumerate(FACTORS)]
     place = query(
         database,
-        "SELECT substring(body FROM byte_offset + 1 FOR length), host(peer), readings, sha256(substring(body FROM"
-        " byte_offset + 1 FOR length)) = sha256 FROM frame JOIN raw_record USING (stream_key, partition, kafka_offset)"
-        " ORDER BY key_time LIMIT 1",
+        "SELECT bytes, host(peer), readings, sha256(bytes) = sha256"
+        " FROM frame JOIN raw_record USING (stream_key, partition, kafka_offset),"
+        " substring(body FROM byte_offset + 1 FOR length) AS bytes ORDER BY key_time LIMIT 1",
     )
     assert place == [(minute_frame(0), "10.0.0.7", 5, True)]
     assert adds_up(database)
@@ -90,7 +90,7 @@ def test_what_a_device_sends_again_is_counted_and_stored_once(
     register(database)
     frames = [minute_frame(minute) for minute in range(20)]
     sender.send([*frames, frames[3], frames[3]])
-    sender.send(frames[10:] + [minute_frame(20)])
+    sender.send([*frames[10:], minute_frame(20)])
     drain(database, broker.bootstrap)
     assert outcomes(database) == {"stored": 21, "duplicate": 12}
     assert count(database, "reading") == 21 * len(FACTORS)
@@ -253,10 +253,13 @@ def test_lines_are_stored_in_words_of_ours_and_each_bad_one_says_why(
         '{"outlet_id":"P1-1","time":"2026-03-01 08:00","interval":"hour","factor":"a21002","avg":"7.5"}',
         '{"outlet_id":"P9","time":"2026-03-01 08:00","interval":"hour","factor":"a21002","avg":7.5}',
         '{"outlet_id":"P1-1","time":"2026-03-01 08:00","interval":"week","factor":"a21002","avg":7.5}',
-        '[1]', '{', '', '{"outlet_id":"P1-1","time":"2026-03-01 08:00","interval":"hour","factor":"a21002","avg":1e999}',
+        '{"outlet_id":"P1-1","time":"2026-03-01 08:00","interval":"hour","factor":"a21002","avg":1e999}',
+        '[1]', '{', '',
     ]  # fmt: skip
     sender.send([line.encode() for line in readings], kind=Kind.READING_LINE)
-    passage = '{"gate_id":"G1","time":"2026-03-01 09:00","direction":"进","plate":"苏A12345","stage":"国五"}'.encode()
+    passage = (
+        '{"gate_id":"G1","time":"2026-03-01 09:00","direction":"进","plate":"苏A12345","stage":"国五"}'
+    ).encode()
     sender.send([passage, passage], kind=Kind.PASSAGE_LINE, topic=Topic.GATE)
     empty = b'{"meter_id":"M1","time":"2026-03-01T08:15:00"}'
     sender.send([POWER, empty, POWER, POWER.replace(b"1.5", b"1.6")], kind=Kind.POWER_LINE, topic=Topic.POWER)
