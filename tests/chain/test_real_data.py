@@ -155,8 +155,8 @@ def test_real_plants_come_out_of_the_database_as_they_went_in(
     outcomes = list(run_batch(source, load_rules()))
     assert not [failure for outcome in outcomes for failure in outcome.failures]
     found = [finding for outcome in outcomes for finding in outcome.outcome.findings]
-    # The file itself holds one NOx value of 60.38 mg/m3 for 102 hours while load and temperatures move: a frozen
-    # analyser or a filled gap of its makers, and all there is to find in two honest years.
+    # The file itself holds one NOx value of 60.38 mg/m3 for 102 hours while load and temperatures move:
+    # a frozen analyser or a filled gap of its makers, and all there is to find in two honest years.
     assert [(f.rule, f.factor, f.start) for f in found] == [
         ("fabrication.constant", "a21002", as_utc(datetime(2011, 2, 25, 16, tzinfo=SHANGHAI)))
     ]
