@@ -54,10 +54,8 @@ def bundle(tmp_path: Path) -> Bundle:
         "meter_id,time,kw,kwh\nM1,2026-03-01 08:00,0.1,\nM1,2026-03-01 08:15,,7\n"
     )
     (directory / "passages.csv").write_text(
-        "gate_id,time,direction,plate,stage,fuel,tonnes
-"
-        "G2,2026-03-01 08:00:01.250,进,苏A12345,国六,柴油,31.5
-"
+        "gate_id,time,direction,plate,stage,fuel,tonnes\n"
+        "G2,2026-03-01 08:00:01.250,进,苏A12345,国六,柴油,31.5\n"
     )
     return read_bundle(directory)
 

@@ -245,15 +245,15 @@ def test_a_broker_that_comes_back_empty_is_read_from_its_beginning(
 TABLES = {
     "raw_record": "SELECT s.topic, partition, kafka_offset, received_at, items, body"
     " FROM raw_record JOIN stream s USING (stream_key)",
-    "frame": "SELECT mn, key_time, cn, part, received_at, payload_hash, sha256, crc_kind, f.edition, problems,"
-    " readings, peer, topic, partition, kafka_offset, byte_offset, length"
+    "frame": "SELECT mn, key_time, cn, part, received_at, payload_hash, sha256, crc_kind, f.edition,"
+    " problems, readings, peer, topic, partition, kafka_offset, byte_offset, length"
     " FROM frame f JOIN device USING (device_key) JOIN stream USING (stream_key)",
     "reading": "SELECT * FROM reading_named",
     "power": "SELECT meter_id, time, kw, kwh FROM power JOIN meter USING (meter_key)",
     "conflict": "SELECT kind, subject, key_time, existing - 'stream_key', offered - 'stream_key', topic,"
     " partition, kafka_offset, item FROM conflict JOIN stream USING (stream_key)",
-    "dead_letter": "SELECT s.topic, d.topic, partition, kafka_offset, item, received_at, subject, stage, reason,"
-    " body FROM dead_letter d JOIN stream s USING (stream_key)",
+    "dead_letter": "SELECT s.topic, d.topic, partition, kafka_offset, item, received_at, subject,"
+    " stage, reason, body FROM dead_letter d JOIN stream s USING (stream_key)",
     "ingest_count": "SELECT * FROM ingest_count",
 }
 
