@@ -33,6 +33,7 @@ from detectors.tables import (
 )
 from domain.clock import as_utc, floor_hour, in_shanghai
 from domain.findings import RankedOutlet
+from enforcement.service import open_clues
 from mingcha.output import TROUBLE, WRONG_USE, console, errors, print_json, print_table, sentences
 from mingcha.settings import load_settings
 from storage.connection import connect
@@ -114,12 +115,14 @@ def _on_database(
         outcomes = judge(source, rules, threads, quiet=json)
         with connection.transaction():
             saved = save_run(connection, source, outcomes, rules, "batch")
+        clues = open_clues(connection, datetime.now(UTC))
     report(
         outcomes,
         saved.ranking,
         json,
         new=saved.new,
         withdrawn=saved.withdrawn,
+        clues_opened=clues.opened,
         start=in_shanghai(source.start),
         end=in_shanghai(source.end),
     )
@@ -135,6 +138,8 @@ def _live(url: str, rules: Sequence[Rule], threads: int, json: bool) -> None:
                 time.sleep(POLL_SECONDS)
                 continue
             judged_until = closed.end
+            with connect(url, application_name=APPLICATION, autocommit=True) as connection:
+                clues = open_clues(connection, datetime.now(UTC))
             failures = [f for o in closed.outcomes for f in o.failures]
             facts = {
                 "until": in_shanghai(closed.end),
@@ -142,6 +147,7 @@ def _live(url: str, rules: Sequence[Rule], threads: int, json: bool) -> None:
                 "findings": closed.saved.findings,
                 "new": closed.saved.new,
                 "withdrawn": closed.saved.withdrawn,
+                "clues_opened": clues.opened,
                 "failures": len(failures),
             }
             if json:
