@@ -35,7 +35,6 @@ NEAR_LAGS = np.array([lag for n in range(1, 13) for lag in (-n, n)], np.int64)
 LONGEST_COUNTED = 256
 #: A window with more chance repeats than this is no seed.
 SEED_CHANCE = 1.0
-SHORTEST_WINDOW = 4
 #: Rows kept of one search: a plant that replays everything needs no more.
 MOST_FOUND = 2_000
 SECONDS_PER_DAY = 86_400
@@ -79,9 +78,9 @@ class _Null:
     def expected(self, length: int) -> float:
         return float(expected_runs(self.counts, length)) * self.scale if length > 0 else np.inf
 
-    def window(self, most: int) -> int:
-        """Fewest points that repeat by chance less than SEED_CHANCE times, at most `most`."""
-        low, high = SHORTEST_WINDOW, max(most, SHORTEST_WINDOW)
+    def window(self, least: int, most: int) -> int:
+        """Fewest points, `least` to `most`, that repeat by chance less than SEED_CHANCE times."""
+        low, high = least, max(least, most)
         while low < high:  # the expectation falls with the length
             middle = (low + high) // 2
             if self.expected(middle) < SEED_CHANCE:
@@ -91,23 +90,23 @@ class _Null:
         return high
 
 
-def repeats_of_factor(series: Sequence[Usable], bridge: int) -> tuple[list[Repeat], int]:
+def repeats_of_factor(series: Sequence[Usable], bridge: int, shortest: int) -> tuple[list[Repeat], int]:
     """All candidate repeats of one factor over the outlets of a plant (equal grids), and the number of tests.
 
-    Candidates are longer than chance makes likely; the caller decides how unlikely is enough.
+    Candidates have `shortest` points in a row and are longer than chance makes likely; the caller decides how
+    unlikely is enough. Most series have no such row, and then no null is learned.
     """
     tracks = [_track(u, bridge) for u in series]
-    tracks = [t for t in tracks if t.size >= 2 * SHORTEST_WINDOW]
+    tracks = [t for t in tracks if t.size >= 2 * shortest]
     found: list[Repeat] = []
     tests = 0
     for exact in (True, False):
         for track in tracks:
-            null = _own_null(track, exact, bridge)
             tests += 1
-            found += _within(track, null, exact, bridge)
+            found += _within(track, exact, bridge, shortest)
         if len(tracks) > 1:
             tests += 2
-            found += _across(tracks, exact, bridge)
+            found += _across(tracks, exact, bridge, shortest)
     return found, tests
 
 
@@ -177,7 +176,7 @@ def _judge(
     a = first.judged[source : source + places]
     b = second.judged[copy : copy + places]
     both = np.flatnonzero((a != GAP) & (b != GAP))
-    if both.size < SHORTEST_WINDOW:
+    if not both.size:
         return None
     offset = int(b[both[0]]) - int(a[both[0]])
     if exact != (offset == 0):
@@ -190,15 +189,17 @@ def _judge(
     return Repeat(kind, first.usable, second.usable, source, copy, places, points, offset / scale, chance)
 
 
-def _within(track: _Track, null: _Null, exact: bool, bridge: int) -> Iterator[Repeat]:
-    window = null.window(track.size // 2)
-    for row in _search(track.ticks, exact, window, bridge):
+def _within(track: _Track, exact: bool, bridge: int, shortest: int) -> Iterator[Repeat]:
+    if not len(_search(track.ticks, exact, shortest, bridge)):
+        return
+    null = _own_null(track, exact, bridge)
+    for row in _search(track.ticks, exact, null.window(shortest, track.size // 2), bridge):
         made = _judge("replay", track, track, row, exact, null)
         if made:
             yield made
 
 
-def _across(tracks: Sequence[_Track], exact: bool, bridge: int) -> Iterator[Repeat]:
+def _across(tracks: Sequence[_Track], exact: bool, bridge: int, shortest: int) -> Iterator[Repeat]:
     """One table over all outlets of the plant, each on the finest grid of decimals among them."""
     places = max(t.usable.places for t in tracks)
     if any(
@@ -210,21 +211,24 @@ def _across(tracks: Sequence[_Track], exact: bool, bridge: int) -> Iterator[Repe
     line = np.full(stride * len(same), np.int32(GAP))
     for i, track in enumerate(same):
         line[i * stride : i * stride + track.ticks.size] = track.ticks
-    cross, twin = _cross_nulls(same, exact, bridge)
-    window = min(cross.window(stride), twin.window(stride))
-    if window >= stride:
+    if not _between(_search(line, exact, shortest, bridge), stride):
         return
-    for source, copy, length, pairs in _search(line, exact, window, bridge):
-        i, j = int(source // stride), int(copy // stride)
-        if i == j:
-            continue
-        at = int(source - i * stride), int(copy - j * stride)
-        (first, begin), (second, begun) = sorted(((i, at[0]), (j, at[1])), key=lambda x: (x[1], x[0]))
+    cross, twin = _cross_nulls(same, exact, bridge)
+    window = min(null.window(shortest, stride) for null in (cross, twin))
+    for source, copy, length, pairs in _between(_search(line, exact, window, bridge), stride):
+        (begin, first), (begun, second) = sorted(
+            (int(at % stride), int(at // stride)) for at in (source, copy)
+        )
         kind: Kind = "twin" if begin == begun else "cross"
         row = np.array([begin, begun, length, pairs])
         made = _judge(kind, same[first], same[second], row, exact, twin if kind == "twin" else cross)
         if made:
             yield made
+
+
+def _between(rows: npt.NDArray[np.int64], stride: int) -> list[npt.NDArray[np.int64]]:
+    """The rows whose source and copy lie in different outlets."""
+    return [row for row in rows if row[0] // stride != row[1] // stride]
 
 
 def _rescaled(track: _Track, places: int) -> _Track:

@@ -118,10 +118,13 @@ def low_clamp(ticks: Ticks) -> int | None:
     known = ticks[ticks != GAP]
     if not known.size:
         return None
-    begins = np.concatenate(([True], known[1:] != known[:-1]))
-    levels, visits = np.unique(known[begins], return_counts=True)
-    gathered = visits[0] >= CLAMP_VISITS and levels.size > 1 and visits[0] >= visits[1]
-    return int(levels[0]) if gathered else None
+    begun = known[np.concatenate(([True], known[1:] != known[:-1]))]
+    lowest = begun.min()
+    above = begun[begun > lowest]
+    visits = int(np.count_nonzero(begun == lowest))
+    if visits < CLAMP_VISITS or not above.size or visits < np.count_nonzero(above == above.min()):
+        return None
+    return int(lowest)
 
 
 def nothing_usable(rule: Rule, outlet_id: OutletId) -> Abstention:

@@ -112,9 +112,12 @@ class Constant:
             return [], True
         levels = ticks[starts[:-1]].astype(np.float64)
         loads = _load_at(window, usable, load, index[starts[:-1]])
+        counts = length_counts(lengths, int(lengths.max()))
         found = []
         for first, end in candidates:
             this = int(np.searchsorted(starts, first))
+            if expected_runs(counts, int(lengths[this])) * tests >= self.most_chance_runs:
+                continue  # most end here, before the closer look
             if 0 <= ticks[first] < self.least_steps * usable.step and not _signed(usable.factor):
                 continue
             chance, tie_share = _chance(lengths, levels, loads, this)

@@ -54,7 +54,7 @@ class Replay:
         tests = 0
         for (_, step_us), series in sorted(by_factor.items()):
             bridge = int(self.bridge_hours * 3_600_000_000 / step_us)
-            made, done = repeats_of_factor(series, bridge)
+            made, done = repeats_of_factor(series, bridge, int(self.shortest_points))
             found += made
             tests += done
         groups = acts(
