@@ -72,7 +72,10 @@ def _line(
     site_id = words.site.site_id
     outlet_id = OutletId(f"{site_id}-DA{number:03d}")
     size = round(words.size * float(generator.uniform(0.92, 1.08)), 3)
-    mn = f"{words.site.region_code}A890{_digits(site_id):0>6}{number:02d}".ljust(24, "0")
+    place = f"{_digits(site_id):0>6}{number:02d}"
+    # EPC-96 in 24 characters since 2017, 14 characters before
+    region = words.site.region_code
+    mn = f"{region}{place}" if words.edition == "2005" else f"{region}A890{place}".ljust(24, "0")
     dictionary = FLAG_DICTIONARIES[words.edition]
     outlet = Outlet(
         outlet_id,

@@ -94,7 +94,7 @@ def run_line(dice: Dice, timeline: Timeline, line: LinePlan, acts: tuple[Act, ..
 
 def run_plant(dice: Dice, timeline: Timeline, plan: PlantPlan, power_minutes: int) -> SiteStreams:
     """Everything one plant sends over the timeline, as its devices report it."""
-    acts = {line.outlet.outlet_id: _acts_of(plan, line) for line in plan.lines}
+    acts = {line.outlet.outlet_id: _acts_of(timeline, plan, line) for line in plan.lines}
     runs = [run_line(dice, timeline, line, acts[line.outlet.outlet_id]) for line in plan.lines]
     shown = {
         line.outlet.outlet_id: measure(
@@ -134,8 +134,13 @@ def _of(dice: Dice, line: LinePlan) -> Dice:
     return dice.of(line.outlet.outlet_id)
 
 
-def _acts_of(plan: PlantPlan, line: LinePlan) -> tuple[Act, ...]:
-    return tuple(act for act in plan.acts if act.outlet_id == line.outlet.outlet_id)
+def _acts_of(timeline: Timeline, plan: PlantPlan, line: LinePlan) -> tuple[Act, ...]:
+    """The acts on this line that begin within the timeline."""
+    return tuple(
+        act
+        for act in plan.acts
+        if act.outlet_id == line.outlet.outlet_id and timeline.step_of(act.start) < timeline.size
+    )
 
 
 def _channels(line: LinePlan, run: LineRun) -> dict[FactorCode, Floats]:

@@ -99,7 +99,7 @@ def _exceedances(line: LinePlan, outlet: OutletStream) -> Iterator[Truth]:
     hours = outlet.hours
     for limit in line.limits:
         row = hours.row(limit.factor)
-        values = (hours.converted_avg if limit.basis is Basis.CONVERTED else hours.avg)[row]
+        values = hours.avg[row] if limit.basis is Basis.MEASURED else _folded_hours(outlet, row)
         over = np.isin(hours.condition[row], SOUND) & (values > limit.limit_mg_m3)
         for first, last in _runs(over):
             yield Truth(
@@ -112,6 +112,19 @@ def _exceedances(line: LinePlan, outlet: OutletStream) -> Iterator[Truth]:
                 float(np.max(values[first:last]) / limit.limit_mg_m3 - 1),
                 ("compliance.hour_limit",),
             )
+
+
+def _folded_hours(outlet: OutletStream, row: int) -> npt.NDArray[np.float64]:
+    """The device's folded hours; where O2 failed for part of an hour, the mean of the minutes it folded."""
+    hours, minutes = outlet.hours, outlet.minutes
+    folded = np.where(np.isin(minutes.condition[row], SOUND), minutes.converted_avg[row], np.nan)
+    folded = folded.reshape(hours.size, -1)
+    known = ~np.isnan(folded)
+    means = np.nansum(folded, axis=1) / np.maximum(known.sum(axis=1), 1)
+    means[~known.any(axis=1)] = np.nan
+    missing = np.isnan(hours.converted_avg[row])
+    means[~missing] = hours.converted_avg[row][~missing]
+    return np.asarray(means, np.float64)
 
 
 def _capture(outlet: OutletStream, stops: Sequence[Mark]) -> Iterator[CaptureCount]:
