@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from detectors.catalogue import catalogue
+from detectors.documentation import rules_page
 from mingcha.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,3 +34,8 @@ def test_both_readmes_show_the_same_commands() -> None:
         for name in ("README.md", "README.zh.md")
     )
     assert english == chinese
+
+
+def test_the_page_of_rules_is_the_catalogue() -> None:
+    page = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    assert page == rules_page(catalogue().values()), "run: python -m detectors.documentation > docs/rules.md"
