@@ -79,7 +79,7 @@ def drive(dice: Dice, timeline: Timeline, plan: TrafficPlan, activity: Floats) -
                 "gate_id": gates[(gate * gates.size).astype(int)],
                 "time": pl.Series(time, dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
                 "direction": pl.repeat(direction, time.size, eager=True, dtype=pl.String),
-                "cargo": pl.Series(np.where(loaded, goods, None).tolist(), dtype=pl.String),
+                "cargo": pl.Series(goods, dtype=pl.String).set(pl.Series(~loaded), None),
                 "tonnes": np.where(loaded, tonnes, 0.0),
             }
         )
