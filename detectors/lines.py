@@ -40,15 +40,19 @@ class Line:
 def lines_of(window: Window, on_share: float, off_share: float, dwell_minutes: float) -> list[Line]:
     """The lines of a site that have readings of both roles.
 
-    Treatment meters are taken together by line and outlet. They serve the production meters of their line;
-    where the line is empty, or no production meter carries it, all treatment of that kind is paired with all
-    production of the site, so that one line's rest is never held against another's work.
+    Treatment meters are taken together by line and outlet. They serve the production meters of their line,
+    or, where no production meter carries it, those that name the same outlet. All other treatment is paired
+    as one with all production of the site, so that one line's rest is never held against another's work.
     """
     production = meters_of(window.registry, MeterRole.PRODUCTION)
-    known_lines = {m.line for m in production if m.line}
+    lines = {m.line for m in production if m.line}
+    outlets = {m.outlet_id for m in production if m.outlet_id}
     groups: dict[tuple[str, OutletId | None], list[Meter]] = {}
     for meter in meters_of(window.registry, MeterRole.TREATMENT):
-        key = (meter.line, meter.outlet_id) if meter.line in known_lines else ("", None)
+        if meter.line in lines:
+            key = (meter.line, meter.outlet_id)
+        else:
+            key = ("", meter.outlet_id if meter.outlet_id in outlets else None)
         groups.setdefault(key, []).append(meter)
     for line in sorted({line for line, outlet in groups if line and outlet is None}):
         shared = groups.pop((line, None))  # no outlet named: it may treat any gas of the line
@@ -56,8 +60,10 @@ def lines_of(window: Window, on_share: float, off_share: float, dwell_minutes: f
         for key in own or [(line, None)]:
             groups.setdefault(key, []).extend(shared)
     made = []
-    for (line, _), treatment in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] or "")):
-        serving = [m for m in production if m.line == line] if line else production
+    for (line, outlet), treatment in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] or "")):
+        serving = production
+        if line or outlet:
+            serving = [m for m in production if (m.line == line if line else m.outlet_id == outlet)]
         seen = [m for m in (*serving, *treatment) if m.meter_id in window.power]
         if not {m.role for m in seen} >= {MeterRole.PRODUCTION, MeterRole.TREATMENT}:
             continue

@@ -9,7 +9,7 @@ from detectors.catalogue import load_rules
 from detectors.window import Floats, PowerSeries, Window
 from domain.findings import Finding
 from domain.registry import Meter, MeterId, MeterRole
-from tests.detectors.worlds import SO2, STACK, ar1, meter, reading, series, window
+from tests.detectors.worlds import SECOND_STACK, SO2, STACK, ar1, meter, reading, series, window
 
 RULE = load_rules(["bypass.treatment_off"])[0]
 STEP = 10
@@ -117,6 +117,30 @@ def test_treatment_that_never_ran_is_known_by_its_rated_power() -> None:
     found = RULE.evaluate(world).findings
     assert len(found) == 1
     assert found[0].statistic == pytest.approx(DAYS * 24)
+
+
+def test_without_lines_meters_pair_by_outlet_and_else_all_of_the_site() -> None:
+    rng = np.random.default_rng(8)
+    runs = np.ones(SIZE, bool)
+    rests = runs.copy()
+    rests[1000:1030] = False
+    kw = {"P1": machine(rng, 900, runs), "P2": machine(rng, 900, rests), "T2": machine(rng, 200, rests)}
+    kw["T1"] = machine(rng, 200, runs)
+    stacks = {"1": STACK, "2": SECOND_STACK}
+
+    def judged(*, named: bool, bypassed: str = "") -> tuple[Finding, ...]:
+        meters = []
+        for name, values in kw.items():
+            role = MeterRole.PRODUCTION if name[0] == "P" else MeterRole.TREATMENT
+            outlet = stacks[name[1]] if named or role is MeterRole.TREATMENT else None
+            shown = machine(rng, 200, rests) if name == bypassed else values
+            meters.append(meter(shown, STEP, role, name=name, line="", outlet=outlet))
+        channel = {(STACK, SO2): series(reading(rng, DAYS * 24))}
+        return RULE.evaluate(window(channel, tuple(meters), (STACK, SECOND_STACK))).findings
+
+    assert judged(named=True) == ()  # the second line rests as a whole
+    assert judged(named=False) == ()
+    assert [f.outlet_id for f in judged(named=True, bypassed="T1")] == [STACK]
 
 
 def test_hourly_meters_work_too() -> None:
