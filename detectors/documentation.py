@@ -14,8 +14,8 @@ HEAD = """# Rules
 Written from `detectors/catalogue/` by `python -m detectors.documentation`; a test keeps the two equal.
 
 Grade A is a deterministic contradiction, B physically impossible across independent streams, C statistical.
-A finding accuses nobody: it states an interval, the numbers behind it, what chance would give, and the innocent
-explanations with what the data says of each. A rule that lacks data abstains and says so.
+A finding accuses nobody: it states an interval, the numbers behind it, what chance would give, and the
+innocent explanations with what the data says of each. A rule that lacks data abstains and says so.
 """
 
 
