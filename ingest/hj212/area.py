@@ -7,7 +7,7 @@ own examples mix the separators (HJ 212-2017 C.14, C.19, C.48).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -16,8 +16,9 @@ from domain.registry import FactorCode
 from ingest.hj212.model import Problem, ReadingValue, Severity
 from ingest.hj212.numbers import NotUsable, parse_number
 
+FLAG = "flag"
 #: Suffix -> field of ReadingValue (HJ 212-2017 table 4). Realtime values stand in avg and converted_avg.
-SLOTS = {
+SLOTS: Mapping[str, str] = {
     "Rtd": "avg",
     "Avg": "avg",
     "Min": "min",
@@ -27,8 +28,9 @@ SLOTS = {
     "ZsMin": "converted_min",
     "ZsMax": "converted_max",
     "Cou": "total",
+    "Flag": FLAG,
 }
-_SLOTS_ANY_CASE = {suffix.lower(): suffix for suffix in (*SLOTS, "Flag")}
+_SLOTS_ANY_CASE = {suffix.lower(): suffix for suffix in SLOTS}
 FLAG_LIMIT = 4  # C1 in 2017, two letters in HJ 75 and 2025
 #: Logs of CN=3020 stand between `//` and may hold separators.
 _LOG_ITEM = re.compile(r"[^;,=]*=//(?:(?!//).)*//[^;,]*", re.DOTALL)
@@ -60,10 +62,11 @@ def read_items(area: str, offset: int, problems: list[Problem]) -> list[Item]:
     """Split an area (latin-1 text, so that positions are bytes) into items; values as Unicode."""
     items: list[Item] = []
     empty: int | None = None
+    plain_area = _PLAIN.fullmatch(area) is not None
     for text, position in _pieces(area):
         at = offset + position
         name, equals, value = text.partition("=")
-        if equals and _PLAIN.fullmatch(text):
+        if equals and plain_area:
             items.append(Item(name, value, at))
             continue
         bare, plain = name.strip(), value.strip()
@@ -85,6 +88,11 @@ def read_items(area: str, offset: int, problems: list[Problem]) -> list[Item]:
 def _pieces(area: str) -> Iterator[tuple[str, int]]:
     """The texts between separators and where they begin; none for an empty area."""
     at, end = 0, len(area)
+    if "//" not in area:
+        for text in area.replace(",", ";").split(";") if area else ():
+            yield text, at
+            at += len(text) + 1
+        return
     while at < end:
         separator = _SEPARATOR.search(area, at)
         stop = separator.start() if separator else end
@@ -132,16 +140,18 @@ def read_readings(items: Sequence[Item], problems: list[Problem]) -> tuple[Readi
 
 
 def _put(group: _Group, suffix: str, item: Item, problems: list[Problem]) -> None:
-    known = suffix if suffix in SLOTS or suffix == "Flag" else _SLOTS_ANY_CASE.get(suffix.lower())
-    if known is None:
-        group.extra.append((suffix, item.value))
-        return
-    if known != suffix:
-        problems.append(Problem("wrong_case", item.offset, f"{item.name} is written for -{known}"))
-    if known == "Flag":
+    slot = SLOTS.get(suffix)
+    if slot is None:
+        known = _SLOTS_ANY_CASE.get(suffix.lower())
+        if known is None:
+            group.extra.append((suffix, item.value))
+            return
+        if known != suffix:
+            problems.append(Problem("wrong_case", item.offset, f"{item.name} is written for -{known}"))
+        slot = SLOTS[known]
+    if slot == FLAG:
         _put_flag(group, item, problems)
         return
-    slot = SLOTS[known]
     if slot in group.texts:
         same = group.texts[slot] == item.value
         text = f"{item.name} stands twice, {'with the same value' if same else 'the first counts'}"

@@ -187,7 +187,7 @@ class Splitter:
             return _Cut(stated, whole=True)
         pattern = _AFTER_LENGTH_AT_END if flow is _Flow.OVER else _AFTER_LENGTH
         crc = pattern.match(window, stated) if stated <= len(window) else None
-        if crc is not None and _is_closed(window, stated, crc):
+        if crc is not None and _is_closed(window, start, stated, crc):
             return _with_tail(window, crc.end(), flow)
         if flow is _Flow.OPEN and len(window) < stated + _LOOK_AHEAD:
             return _Verdict.WAIT
@@ -209,11 +209,14 @@ class Splitter:
         return None
 
 
-def _is_closed(window: bytes, stated: int, crc: re.Match[bytes]) -> bool:
-    """A segment of the stated length ends here: `&&` before, or at least four digits and a line end after."""
+def _is_closed(window: bytes, start: int, stated: int, crc: re.Match[bytes]) -> bool:
+    """A segment of the stated length ends here: `&&` before, else four digits right or at a line end."""
     if window.endswith(b"&&", 0, stated):
         return True
-    return crc.end() - crc.start() == 4 and window[crc.end() : crc.end() + 1] in (b"\r", b"\n")
+    if crc.end() - crc.start() != 4:
+        return False
+    line_ends = window[crc.end() : crc.end() + 1] in (b"\r", b"\n")
+    return line_ends or b"%04X" % crc_hj212(window[start:stated]) == crc.group().upper()
 
 
 def _by_closing(window: bytes, start: int, flow: _Flow) -> _Cut | _Verdict:

@@ -17,7 +17,7 @@ from ingest.hj212.model import Crc, CrcKind
 
 BLOCK = 16
 _OPENS = re.compile(rb"CP\s*=\s*&&")
-_PRINTED = re.compile(rb"\{\s*((?:0[xX][0-9A-Fa-f]{1,2}[\s,]*)+)([^{}]*)\}")
+_PRINTED = re.compile(rb"\{\s*+((?:0[xX][0-9A-Fa-f]{1,2}[\s,]*+)++)([^{}]*+)\}")
 _BYTE = re.compile(rb"0[xX]([0-9A-Fa-f]{1,2})")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _NOT_PRINTABLE = re.compile(rb"[^\x20-\x7e]")

@@ -53,7 +53,8 @@ def test_the_words_of_a_line_are_those_promised() -> None:
     assert line["readings"] == [
         {
             "code": "a21026", "factor": "a21026", "avg": 12.4, "min": 9.1, "max": 18.0,
-            "converted_avg": 13.29, "converted_min": 9.7, "converted_max": 19.3, "total": 6.9, "flag": "N", "extra": [],
+            "converted_avg": 13.29, "converted_min": 9.7, "converted_max": 19.3, "total": 6.9,
+            "flag": "N", "extra": [],
         }
     ]  # fmt: skip
 

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.clock import Interval
-from ingest.hj212 import Edition, Frame, Severity, crc_hj212, decode, frame_segment, read_head
+from ingest.hj212 import (
+    Edition,
+    Frame,
+    Packet,
+    Severity,
+    Splitter,
+    crc_hj212,
+    decode,
+    frame_segment,
+    read_head,
+)
 from tests.ingest.hj212.frames import GOLDEN, HOUR, MN, REALTIME, raw_frames
 from tests.ingest.hj212.strategies import damaged, signed_anew, streams
 
@@ -110,7 +120,13 @@ def test_a_tolerated_data_area_gives_the_same_readings(area: str, code: str) -> 
 
 @pytest.mark.parametrize(
     ("value", "code"),
-    [("9999", "value_implausible"), ("-3", "value_implausible"), ("1e400", "value_too_large")],
+    [
+        ("9999", "value_implausible"),
+        ("-3", "value_implausible"),
+        ("1e400", "value_too_large"),
+        ("9" * 800, "value_too_large"),
+        ("9" * 800 + "x", "value_not_a_number"),
+    ],
 )
 def test_an_implausible_value_is_reported_and_the_frame_stays_ok(value: str, code: str) -> None:
     frame = made(f"DataTime=20261120100000;a21026-Rtd={value},a21026-Flag=N")
@@ -162,7 +178,10 @@ def test_part_numbers_are_read_in_any_order_and_padding(numbers: str) -> None:
 
 def test_a_flag_after_the_data_area_is_read() -> None:
     segment = f"QN=20261120100000123;ST=31;CN=2011;PW=123456;MN={MN};CP=&&DataTime=20261120100000&&;Flag=5"
-    frame = decode(frame_segment(segment.encode()))
+    packet = frame_segment(segment.encode()).strip()
+    splitter = Splitter()
+    assert splitter.feed(packet + HOUR) == [Packet(packet, 0), Packet(HOUR, len(packet))]
+    frame = decode(packet)
     assert frame.flag == 5 and "field_after_area" in codes(frame)
 
 
