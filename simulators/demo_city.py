@@ -18,10 +18,12 @@ from simulators.tampering import Act
 from simulators.timeline import STEPS_PER_HOUR, Timeline
 
 FILE = Path(__file__).parent / "data" / "demo_city.toml"
-#: Quarters of history the acts are spread over.
+#: The history the acts are spread over.
 HISTORY = timedelta(days=92)
 CURTAILED_INDUSTRIES = ("cement", "steel")
 CURTAILED_SHARE = 0.66
+#: Where the live act happens: small plants that run day and night.
+LIVE_INDUSTRIES = ("ceramics", "glass")
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,14 @@ def demo_city(seed: int, start: datetime, live_from: datetime | None = None, pow
 
 
 def live_act(city: City, now: datetime) -> Act:
-    """Treatment off from the second full hour after `now` on, at an honest plant that is running then."""
+    """Treatment off from the second full hour after `now` on, at the honest plant that runs first."""
     timeline = Timeline.between(city.start, now + timedelta(days=3))
     wanted = (timeline.step_of(now) / STEPS_PER_HOUR + 1) / timeline.hours
-    for plant in city.plants:
-        if plant.acts or plant.lines[0].industry.id != "ceramics":
-            continue
-        return treatment_off(Ground(Dice(city.seed), timeline, plant, 0), wanted, hours=8)
-    honest = next(plant for plant in city.plants if not plant.acts)
-    return treatment_off(Ground(Dice(city.seed), timeline, honest, 0), wanted, hours=8)
+    honest = (
+        plant for plant in city.plants if not plant.acts and plant.lines[0].industry.id in LIVE_INDUSTRIES
+    )
+    acts = (treatment_off(Ground(Dice(city.seed), timeline, plant, 0), wanted, hours=8) for plant in honest)
+    return min((act for act in acts if act.start >= now), key=lambda act: act.start)
 
 
 def declared(dice: Dice, timeline: Timeline, plan: PlantPlan) -> tuple[Mark, ...]:
