@@ -101,7 +101,7 @@ def demo_city(seed: int, start: datetime, live_from: datetime | None = None, pow
 
 
 def live_act(city: City, now: datetime) -> Act:
-    """Treatment off from the second full hour after `now` on, at the honest plant that runs first."""
+    """Treatment off within two hours after `now`, or at the honest plant that runs first after that."""
     timeline = Timeline.between(city.start, now + timedelta(days=3))
     wanted = (timeline.step_of(now) / STEPS_PER_HOUR + 1) / timeline.hours
     honest = (
