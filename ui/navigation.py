@@ -35,7 +35,7 @@ def pages(words: Words) -> dict[str, st.Page]:
 
 def open_evidence(clue_id: int, words: Words) -> NoReturn:
     """Leave the page for the evidence of a clue."""
-    st.switch_page(pages(words)[EVIDENCE], query_params={"clue": str(clue_id)})
+    st.switch_page(pages(words)[EVIDENCE], query_params={"clue": str(clue_id), "lang": words.language})
 
 
 def _page(name: str) -> Callable[[], None]:

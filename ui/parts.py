@@ -32,15 +32,16 @@ def top_bar(title: str, person: Actor, words: Words) -> None:
 
 
 def language_switch(words: Words) -> None:
-    """Bound to the address, so that a link keeps its language."""
+    """Kept in the address by its code, so that a link keeps its language."""
+    if st.session_state.get("lang") not in LANGUAGES:
+        st.session_state["lang"] = words.language
     st.segmented_control(
         words("app.language"),
         list(LANGUAGES),
-        default="zh",
         required=True,
         format_func=lambda code: LANGUAGES[code],
         key="lang",
-        bind="query-params",
+        on_change=session.keep_language,
         label_visibility="collapsed",
         width="stretch",
     )

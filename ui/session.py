@@ -114,6 +114,11 @@ def language() -> Language:
     return cast(Language, chosen) if chosen in LANGUAGES else "zh"
 
 
+def keep_language() -> None:
+    """Write the chosen language into the address."""
+    st.query_params["lang"] = language()
+
+
 def texts() -> Words:
     return words(language())
 

@@ -65,12 +65,29 @@ def probability(p: float) -> str:
 
 def factor_name(code: str, words: Words) -> str:
     known = {str(c): f for c, f in factors().items()}.get(code)
-    return code if known is None else words.pick(known.zh, known.en)
+    if known is None:
+        return code
+    return words.pick(known.zh, known.en[:1].upper() + known.en[1:])
 
 
 def factor_unit(code: str) -> str:
     known = {str(c): f for c, f in factors().items()}.get(code)
     return "" if known is None else known.unit
+
+
+def article(text: str, words: Words) -> str:
+    """An article of a law: `第九十九条` is `art. 99` in English; other texts (`12.1.3`) stay."""
+    found = re.fullmatch(r"第([一二三四五六七八九十百]+)条", text)
+    if words.language == "zh" or found is None:
+        return text
+    total = unit = 0
+    for sign in found[1]:
+        if sign in "十百":
+            total += (unit or 1) * (10 if sign == "十" else 100)
+            unit = 0
+        else:
+            unit = "一二三四五六七八九".index(sign) + 1
+    return words("evidence.article", n=total + unit)
 
 
 def place(site: str, outlet: str | None) -> str:

@@ -22,6 +22,8 @@ class Palette:
     text: str
     faint: str
     grid: str
+    line: str
+    good: str
     red: str
     amber: str
     shade: str
@@ -39,6 +41,8 @@ LIGHT = Palette(
     text="#1b2733",
     faint="#5c6b7a",
     grid="#e6ebf0",
+    line="#d5dde5",
+    good="#2c6e49",
     red="#b3261e",
     amber="#b26a00",
     shade="#b3261e",
@@ -62,6 +66,8 @@ DARK = Palette(
     text="#dfe7ef",
     faint="#93a3b3",
     grid="#22303d",
+    line="#2b3947",
+    good="#7cc79a",
     red="#f2857d",
     amber="#e8a75a",
     shade="#f2857d",
@@ -102,5 +108,10 @@ def rate_style(rate: str) -> str:
 
 
 def apply() -> None:
-    """Put the style sheet into the page."""
+    """Put the style sheet and the colours it names into the page."""
+    colours = palette()
+    st.html(
+        f"<style>:root {{ --mc-ink: {colours.ink}; --mc-faint: {colours.faint}; --mc-line: {colours.line};"
+        f" --mc-amber: {colours.amber}; --mc-good: {colours.good}; }}</style>"
+    )
     st.html(ASSETS / "console.css")

@@ -121,7 +121,11 @@ def _legal(finding: FindingRow, words: Words) -> str:
     lines = []
     for basis_id in finding.legal_bases:
         basis = known.get(basis_id)
-        text = basis_id if basis is None else f"{words.pick(basis.zh, basis.en)} {basis.article}"
+        text = (
+            basis_id
+            if basis is None
+            else f"{words.pick(basis.zh, basis.en)} {shown.article(basis.article, words)}"
+        )
         lines.append(f"<li>{html.escape(text)}</li>")
     note = f'<div class="mc-note">{html.escape(words("evidence.legal_note"))}</div>'
     return f"<ul>{''.join(lines)}</ul>{note}"

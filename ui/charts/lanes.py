@@ -24,8 +24,10 @@ from ui.words import Words
 #: Selection parameter of the brush, read back by the page.
 BRUSH = "span"
 _SHIFT_MS = 8 * 3_600_000
-_LABEL_WIDTH = 104
+_LABEL_WIDTH = 108
 _LANE, _POLLUTANT, _RIBBON = 44, 58, 16
+#: A stretch of a ribbon this wide carries its name; a shorter one tells it on pointing.
+_NAMED_SHARE = 0.07
 
 #: Drawn first, in this order; other parameters of the outlet stay in the table of numbers.
 _PARAMETERS = ("a00000", "a19001", "a01012")
@@ -76,10 +78,18 @@ def lanes(
     if not any(height > _RIBBON for height, _ in drawn):
         return None
     charts = [chart.properties(height=height, width=600) for height, chart in drawn]
-    brush = alt.selection_interval(name=BRUSH, encodings=["x"])
-    return (
+    # named by hand: Altair's add_params on a concatenation warns of its own copies
+    views = []
+    for number, chart in enumerate(charts):
+        first = chart.layer[0] if isinstance(chart, alt.LayerChart) else chart
+        first.name = f"lane_{number}"
+        views.append(first.name)
+    brush = alt.TopLevelSelectionParameter(
+        name=BRUSH, select=alt.IntervalSelectionConfig(type="interval", encodings=["x"]), views=views
+    )
+    whole: alt.VConcatChart = (
         alt.vconcat(*charts, spacing=5)
-        .add_params(brush)
+        .properties(params=[brush])
         .configure_view(stroke=palette.grid)
         .configure_axis(
             labelFontSize=10, titleFontSize=11, titleFontWeight="normal", titleColor=palette.text,
@@ -88,6 +98,7 @@ def lanes(
         )
         .resolve_scale(x="shared", color="independent")
     )  # fmt: skip
+    return whole
 
 
 _Lane = tuple[int, alt.LayerChart | alt.FacetChart] | None
@@ -219,7 +230,8 @@ class _Axis:
                 )
             )
         if self.copied is not None and replayed:
-            values = self.copied.values.select("time", value="avg")
+            seen = pl.col("time").is_between(self.streams.start, self.streams.end)
+            values = self.copied.values.filter(seen).select("time", value="avg")
             twin = alt.Chart(self._points(values)).encode(x=self.x(), y="value:Q")
             layers.append(twin.mark_line(color=self.palette.source_shade, strokeDash=[3, 2], strokeWidth=1.6))
         layers.append(self._tips(base, unit))
@@ -302,22 +314,30 @@ class _Axis:
                 ],
             )
         )
-        return _RIBBON, alt.layer(bars, *self._outlines())
+        least = (to_browser(self.streams.end) - to_browser(self.streams.start)) * _NAMED_SHARE
+        named = frame.filter(pl.col("t2") - pl.col("t") >= least).with_columns(row=pl.lit(""))
+        names_inside = (
+            alt.Chart(named)
+            .mark_text(align="left", dx=4, fontSize=10, color=self.palette.text)
+            .encode(x=self.x(axis=axis), y=alt.Y("row:N"), text="text:N")
+        )
+        return _RIBBON, alt.layer(bars, names_inside, *self._outlines(axis=axis))
 
-    def _outlines(self) -> list[alt.Chart]:
+    def _outlines(self, *, axis: bool) -> list[alt.Chart]:
         # a shade over a coloured ribbon would change its meaning: only its edges go through
         edges = [e for i in self.flagged if self._visible(i) for e in self._clipped(i)]
         frame = pl.DataFrame({"t": edges}, schema={"t": pl.Float64})
         return (
-            [alt.Chart(frame).mark_rule(color=self.palette.shade, strokeWidth=1).encode(x=self.x())]
+            [alt.Chart(frame).mark_rule(color=self.palette.shade, strokeWidth=1).encode(x=self.x(axis=axis))]
             if edges
             else []
         )
 
     def _tips(self, base: alt.Chart, unit: str) -> alt.Chart:
-        return base.mark_point(opacity=0, size=40).encode(
+        points: alt.Chart = base.mark_point(opacity=0, size=40).encode(
             tooltip=[self._time_tip(), alt.Tooltip("value:Q", title=unit or " ", format=",.4~g")]
         )
+        return points
 
     def _time_tip(self) -> alt.Tooltip:
         return alt.Tooltip(

@@ -122,7 +122,12 @@ def _table(outlets: Sequence[OutletCapture], words: Words) -> int | None:
             "bar": config.ProgressColumn(
                 words("capture.col_bar"), width=112, format="%.1f%%", min_value=0, max_value=100
             ),
-            "believed": config.TextColumn(words("capture.col_believed"), width=118, alignment="right"),
+            "believed": config.TextColumn(
+                words("capture.col_believed"),
+                width=118,
+                alignment="right",
+                help=words("capture.figures_note"),
+            ),
             "marked": config.TextColumn(words("capture.col_marked"), width=74, alignment="right"),
             "worst": config.TextColumn(words("capture.col_worst"), width=92),
             "lost": config.NumberColumn(words("capture.col_lost"), width=66, format="%d h"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 import streamlit as st
 
+from domain.clock import floor_hour
 from enforcement import evidence, service
 from enforcement.evidence import Streams
 from enforcement.rights import Actor
@@ -89,7 +90,7 @@ def _heading(detail: ClueDetail, outlets: Sequence[OutletRow], words: Words) -> 
     """Where we are, neighbours in the queue, the outlet to look at."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if st.button(words("app.back"), key="back", icon=":material/arrow_back:", type="tertiary"):
-            st.switch_page(pages(words)["queue"])
+            st.switch_page(pages(words)["queue"], query_params={"lang": words.language})
         _neighbour(detail.clue.clue_id, -1, "K", words)
         _neighbour(detail.clue.clue_id, 1, "J", words)
         lead = detail.findings[0]
@@ -168,7 +169,10 @@ def _brushed(event: object) -> tuple[datetime, datetime] | None:
     if not ends or len(ends) != 2:
         return None
     start, end = sorted(from_browser(float(e)) for e in ends)
-    return (start, end) if (end - start).total_seconds() >= 600 else None
+    if (end - start).total_seconds() < 600:
+        return None
+    # whole hours: hour data would leave its first and last interval half in the picture
+    return floor_hour(start), floor_hour(end) + timedelta(hours=1)
 
 
 def _copied(person: Actor, findings: Sequence[FindingRow]) -> Copied | None:

@@ -162,13 +162,13 @@ def _table(rows: Sequence[QueueRow], pictures: dict[int, list[float]], words: Wo
                 words("queue.col_site"), width=165, type="tertiary", alignment="left", key="queue_click"
             ),
             "outlet": config.TextColumn(words("queue.col_outlet"), width=84),
-            "sentence": config.TextColumn(words("queue.col_sentence"), width=520),
+            "sentence": config.TextColumn(words("queue.col_sentence"), width=484),
             "spark": config.LineChartColumn(
-                words("queue.col_spark"), width=120, help=words("queue.spark_help"), color="#4a7fb0"
+                words("queue.col_spark"), width=110, help=words("queue.spark_help"), color="#4a7fb0"
             ),
             "interval": config.TextColumn(words("queue.col_interval"), width=104),
-            "age": config.TextColumn(words("queue.col_age"), width=72),
-            "state": config.TextColumn(words("queue.col_state"), width=72),
+            "age": config.TextColumn(words("queue.col_age"), width=66),
+            "state": config.TextColumn(words("queue.col_state"), width=84),
         },
     )
     click = st.session_state.get("queue_click")
