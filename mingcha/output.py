@@ -46,7 +46,8 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except MingchaError as error:
-        errors.print(f"[red]mingcha:[/red] {error}", highlight=False)
+        # not wrapped: a sentence in a log is one line
+        errors.print(f"[red]mingcha:[/red] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(TROUBLE) from error
 
 

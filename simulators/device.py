@@ -85,7 +85,7 @@ class Device:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._hang_up()
+        await self._hang_up(self._link)
 
     async def send(self, frames: Iterable[bytes] | AsyncIterable[bytes]) -> Tally:
         """Send every frame in turn and return when each is answered or given up."""
@@ -121,10 +121,12 @@ class Device:
         corrupt = self._happens(self._disturbance.corrupt)
         for attempt in range(1, self._retry.re_count + 2):
             damaged = corrupt and attempt == 1
+            copies = 2 if self._happens(self._disturbance.duplicate) else 1
             self.tally.attempts += 1
-            self._write(replace(entry, event=Event.SENT, attempt=attempt, damaged=damaged))
+            for _ in range(copies):  # the ledger counts what went out against what came in
+                self._write(replace(entry, event=Event.SENT, attempt=attempt, damaged=damaged))
             wire = _with_wrong_crc(frame) if damaged else frame
-            answer = await self._attempt(wire, head)
+            answer = await self._attempt(wire * copies, head)
             if answer is None and not head.wants_answer:
                 self.tally.unasked += 1
                 return
@@ -139,24 +141,24 @@ class Device:
 
     async def _attempt(self, wire: bytes, head: Head) -> str | None:
         """CN of the answer, None when there is none in time."""
+        link: _Link | None = None
         try:
             async with asyncio.timeout(self._retry.over_time_seconds):
                 link = await self._linked()
                 waiting = link.expect(head.qn)
                 await link.write(self._pieces(wire))
                 if self._happens(self._disturbance.hang_up):
-                    await self._hang_up()
+                    await self._hang_up(link)
                 if not head.wants_answer:
                     return None
                 return await waiting
         except TimeoutError:
             return None
         except ConnectionError:
-            await self._hang_up()
+            await self._hang_up(link)  # not the one another frame has opened meanwhile
             return None
 
-    def _pieces(self, wire: bytes) -> list[bytes]:
-        whole = wire * 2 if self._happens(self._disturbance.duplicate) else wire
+    def _pieces(self, whole: bytes) -> list[bytes]:
         if self._happens(self._disturbance.noise):
             whole = self._random.randbytes(self._random.randint(1, 40)).replace(b"#", b"") + b"\r\n" + whole
         if not self._happens(self._disturbance.split):
@@ -167,7 +169,9 @@ class Device:
     async def _linked(self) -> _Link:
         async with self._linking:
             pause, longest = _RECONNECT_SECONDS
-            while self._link is None or self._link.broken:
+            if self._link is not None and self._link.broken:
+                await self._hang_up(self._link)
+            while self._link is None:
                 try:
                     self._link = await _Link.open(self._host, self._port)
                 except OSError:
@@ -175,8 +179,9 @@ class Device:
                     pause = min(2 * pause, longest)
             return self._link
 
-    async def _hang_up(self) -> None:
-        link, self._link = self._link, None
+    async def _hang_up(self, link: _Link | None) -> None:
+        if self._link is link:
+            self._link = None
         if link is not None:
             await link.close()
 

@@ -22,6 +22,10 @@ from storage.migrate import Flavour, migrate, status
 SHARED = Path(os.environ.get("MINGCHA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fault-seeds", type=int, default=4, help="seeds of the kill -9 test (tests/fault)")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # kafka-python reads its message schemas by a call that Python 3.11 deprecated and 3.13 brought back
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")

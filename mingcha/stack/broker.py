@@ -158,7 +158,7 @@ def fetch_kafka(libraries: Path) -> None:
             "-f",
             str(KAFKA_POM),
             "dependency:copy-dependencies",
-            f"-DoutputDirectory={libraries}",
+            f"-DoutputDirectory={libraries.resolve()}",  # Maven takes a relative one from the POM
         ],
         capture_output=True,
         text=True,
