@@ -137,7 +137,7 @@ def _migrations(connection: psycopg.Connection) -> Iterator[Diagnosis]:
     from storage.migrate import status
 
     try:
-        waiting = [migration.name for migration in status(connection) if not migration.applied]
+        waiting = status(connection).pending
     except MingchaError as error:
         yield Diagnosis("schema", Health.TROUBLE, str(error))
         return

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from domain.clock import floor_hour
 from domain.registry import Alert, AlertLevel, Mark, Measure, MeasureKind, Site, SiteId
 from simulators.building import SiteWords, build_plant
 from simulators.city import City
@@ -60,12 +61,14 @@ PLANTINGS = (
 def demo_city(seed: int, start: datetime, live_from: datetime | None = None, power_minutes: int = 30) -> City:
     """The demo city with its history from `start` (a full hour, aware) on.
 
-    `live_from`: one further plant switches its treatment off soon after that time, for the live view.
+    `live_from`: where history ends (absent: after `HISTORY`); the acts are spread over it, and one further
+    plant switches its treatment off soon after, for the live view.
     """
     document = tomllib.loads(FILE.read_text(encoding="utf-8"))
     dice = Dice(seed)
-    timeline = Timeline.between(start, start + HISTORY)
-    alert_start = start + HISTORY * 0.60
+    history = HISTORY if live_from is None else floor_hour(live_from) - start
+    timeline = Timeline.between(start, start + history)
+    alert_start = (start + history * 0.60).replace(minute=0, second=0, microsecond=0)
     alert_end = alert_start + timedelta(hours=84)
     curtailment = Curtailment(timeline.step_of(alert_start), timeline.step_of(alert_end), CURTAILED_SHARE)
     districts = {district["code"]: district for district in document["district"]}

@@ -10,6 +10,7 @@ import typer
 
 from domain.clock import as_utc
 from mingcha.output import WRONG_USE, console, errors, print_json, print_table, sentences
+from mingcha.settings import load_settings
 from simulators.demo_city import HISTORY, demo_city
 from simulators.province import province
 from simulators.recorded import read_record
@@ -53,12 +54,23 @@ def bundle(
 
 @app.command(name="score")
 def score_command(
-    findings: Annotated[Path, typer.Option(help="findings.parquet of `mingcha detect`")],
-    truth: Annotated[Path, typer.Option(help="truth file written by `mingcha simulate bundle`")],
+    findings: Annotated[Path | None, typer.Option(help="findings.parquet of `mingcha detect`")] = None,
+    truth: Annotated[Path | None, typer.Option(help="truth file of `mingcha simulate bundle`")] = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
-    """Recall by kind, false findings per site and quarter by rule, exactness of the capture rates."""
+    """Recall by kind, false findings per site and quarter by rule, exactness of the capture rates.
+
+    Without files: the findings of the demo in the database against what the demo planted.
+    """
     with sentences():
+        if findings is None and truth is None:
+            from mingcha.demo.truth import score_demo
+
+            report(score_demo(load_settings()), json)
+            return
+        if findings is None or truth is None:
+            errors.print("mingcha: --findings and --truth go together", style="red", highlight=False)
+            raise typer.Exit(WRONG_USE)
         recorded = read_record(truth)
         rates = findings.with_name("capture_rates.parquet")
         counts = read_capture_rates(rates) if rates.exists() else []
