@@ -17,8 +17,8 @@ from ingest.writer.session import Ending, Session
 from ingest.writer.settings import WriterSettings
 from ingest.writer.source import Source, describe_topics
 from storage.connection import connect
-from storage.errors import DatabaseUnreachable
-from storage.intake import stream_key_of
+from storage.errors import DatabaseUnreachable, MigrationError
+from storage.intake import prefer_fast_compression, stream_key_of
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,9 @@ _FIRST_BACKOFF_SECONDS, _LAST_BACKOFF_SECONDS = 0.1, 2.0
 def run_writer(settings: WriterSettings, stop: threading.Event | None = None) -> int:
     """Write until `stop` is set (or everything is stored); return how many items were stored or counted.
 
-    Raises Fenced, RecordsGone and WriterStuck. A lost database or broker is waited for: nothing outlives a
-    failed transaction, the positions are read again and reading goes on from there.
+    Raises Fenced, RecordsGone, WriterStuck, and MigrationError on a database without our tables. A lost
+    database or broker is waited for: nothing outlives a failed transaction, the positions are read again and
+    reading goes on from there.
     """
     return Writer(settings, stop or threading.Event()).run()
 
@@ -52,6 +53,10 @@ class Writer:
                     break
             except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnreachable) as error:
                 self._wait("database", error)
+            except psycopg.errors.UndefinedTable as error:
+                raise MigrationError(
+                    f"the database is not ours yet, run `mingcha db migrate`: {error.diag.message_primary}"
+                ) from error
             except BrokerError as error:
                 self._wait("broker", error)
         self.missing = "the writer has ended"
@@ -62,6 +67,7 @@ class Writer:
         ensure_topics(settings.kafka, settings.replication)
         topics = describe_topics(settings.kafka)
         with connect(settings.database_url, application_name="mingcha writer", autocommit=True) as connection:
+            prefer_fast_compression(connection)
             streams = {t.topic: stream_key_of(connection, t.topic, t.topic_id) for t in topics}
             with Source(settings.kafka, streams) as source:
                 session = Session(settings, connection, source, topics, self._stop)

@@ -24,6 +24,7 @@ from ingest.writer.source import Source, TopicState, chosen, describe_topics
 from storage.connection import Connection
 from storage.errors import CopyError
 from storage.intake import Batch, Outcome, StaleRegistry, Stored, Stream, read_positions, store_batch
+from storage.intake.offsets import LET_GO, let_go_when_hung
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ class Session:
         return Ending.DONE
 
     def _begin(self) -> None:
+        let_go_when_hung(self._connection)
         streams = self._source.streams
         for state in self._topics:
             taken = chosen(state.partitions, self._settings.partitions)
@@ -140,11 +142,13 @@ class Session:
 
     def _store(self, consumed: Sequence[Consumed]) -> tuple[Batch, Stored]:
         for _ in range(_MOST_STALE):
-            batch = prepare(consumed, self._positions, self._keys)
             try:
+                batch = prepare(consumed, self._positions, self._keys)
                 return batch, store_batch(self._connection, batch, self._settings.owner)
             except StaleRegistry:
                 self._keys.forget()
+            except LET_GO as error:
+                raise psycopg.OperationalError(f"this writer hung and the server let go: {error}") from error
         raise WriterStuck("the registry kept changing while a batch was stored; what approves devices?")
 
     def _refuse(self, one: Consumed, error: Exception) -> tuple[Batch, Stored]:

@@ -2,7 +2,7 @@
 
 from storage.intake.offsets import Advance, Fenced, read_positions, stream_key_of
 from storage.intake.rows import Batch, Outcome, Stream
-from storage.intake.store import StaleRegistry, Stored, store_batch
+from storage.intake.store import StaleRegistry, Stored, prefer_fast_compression, store_batch
 
 __all__ = [
     "Advance",
@@ -12,6 +12,7 @@ __all__ = [
     "StaleRegistry",
     "Stored",
     "Stream",
+    "prefer_fast_compression",
     "read_positions",
     "store_batch",
     "stream_key_of",

@@ -13,6 +13,14 @@ from storage.connection import Connection
 from storage.errors import StorageError
 
 
+#: Between two statements of a batch a writer computes for milliseconds.
+HUNG_SECONDS = 5
+#: A batch takes about a second; a slow server must not make it hopeless.
+HUNG_TRANSACTION_SECONDS = 120
+#: What a writer that hung for longer meets when it goes on.
+LET_GO = (psycopg.errors.IdleInTransactionSessionTimeout, psycopg.errors.TransactionTimeout)
+
+
 class Fenced(StorageError):
     """Another writer moved the position of a partition: it owns it now, this one stops writing."""
 
@@ -54,10 +62,21 @@ def read_positions(connection: Connection, stream_key: int, partitions: Iterable
             (stream_key, wanted),
         )
         rows = connection.execute(
-            "SELECT partition, next_offset FROM ingest_offset WHERE stream_key = %s AND partition = ANY(%s::smallint[])",
+            "SELECT partition, next_offset FROM ingest_offset"
+            " WHERE stream_key = %s AND partition = ANY(%s::smallint[])",
             (stream_key, wanted),
         ).fetchall()
     return {int(partition): int(next_offset) for partition, next_offset in rows}
+
+
+def let_go_when_hung(connection: Connection) -> None:
+    """Have the server end this session's transaction when the writer freezes or its machine is gone.
+
+    The transaction holds the positions: without a limit the next writer would wait for it for ever.
+    """
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{HUNG_SECONDS}s'")
+    if connection.info.server_version >= 170000:  # a hang in the middle of COPY is not idle
+        connection.execute(f"SET transaction_timeout = '{HUNG_TRANSACTION_SECONDS}s'")
 
 
 def advance(cursor: psycopg.Cursor[Any], steps: Iterable[Advance], owner: str) -> None:

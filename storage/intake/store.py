@@ -61,6 +61,14 @@ def store_batch(connection: Connection, batch: Batch, owner: str) -> Stored:
     return stored
 
 
+def prefer_fast_compression(connection: Connection) -> None:
+    """Compress raw records with lz4 where the server has it: pglz costs as much as half of the readings."""
+    connection.execute(
+        "SELECT set_config(name, 'lz4', false) FROM pg_settings"
+        " WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)"
+    )
+
+
 def store_rows(connection: Connection, cursor: Any, batch: Batch) -> Stored:
     """Copy the stream rows straight in; a table that holds one of the keys has its rows sorted first."""
     suspects: set[str] = set()

@@ -11,8 +11,10 @@ from ingest.ledger import check_ledger
 from ingest.producer import ensure_topics
 from ingest.records import Item, Kind, pack
 from ingest.topics import Topic
+from mingcha.commands.writer import read_partitions
 from mingcha.stack.broker import MemoryBroker
 from storage.connection import connect
+from storage.errors import MigrationError
 from tests.ingest.writing import (
     FACTORS,
     MN,
@@ -316,3 +318,17 @@ def test_a_topic_made_anew_is_another_stream(database: str, tmp_path: Path) -> N
     assert count(database, "frame") == 2
     assert count(database, "stream") == 2 * len(Topic)
     assert adds_up(database)
+
+
+def test_a_database_without_our_tables_is_named_with_the_remedy(
+    empty_database: str, broker: MemoryBroker
+) -> None:
+    with pytest.raises(MigrationError, match="run `mingcha db migrate`"):
+        drain(empty_database, broker.bootstrap)
+
+
+def test_partitions_are_read_as_people_write_them() -> None:
+    assert read_partitions("") is None
+    assert read_partitions("0-3,7") == (0, 1, 2, 3, 7)
+    with pytest.raises(ValueError, match="'x' is no partition"):
+        read_partitions("0,x")
