@@ -39,7 +39,7 @@ def run_demo(stack: LocalStack, seed: int) -> None:
     """Everything, in the foreground, until SIGINT or SIGTERM. Raises StackError with one sentence."""
     stack.check(stack.settings.console_port)
     begun = time.monotonic()
-    with stack.held(), _interruptible():
+    with _interruptible(), stack.held():
         _say("starting PostgreSQL and the broker")
         stack.start_servers()
         migrate(stack.database_url)
@@ -188,13 +188,18 @@ class Interrupted(KeyboardInterrupt):
 @contextmanager
 def _interruptible() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)  # stopping in order must not be cut short
+        _say("stopping")
         raise Interrupted
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield
     except Interrupted:
-        _say("stopping")
+        _say("stopped")
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
