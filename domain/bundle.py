@@ -7,7 +7,7 @@ one of `readings`, `power`, `passages` are required; column order and extra colu
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,8 @@ from domain.registry import Registry
 from domain.registry_tables import registry_of, tables_of
 
 STREAMS = ("readings", "power", "passages")
+
+ROWS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -88,18 +90,24 @@ def _files(directory: Path) -> dict[str, Path]:
 
 
 def _read_table(path: Path, table: Table) -> tuple[pl.DataFrame, Path]:
-    raw = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-    raw = raw.rename({name: name.strip().lower() for name in raw.columns}, strict=False)
-    missing = [c.name for c in table.columns if c.required and c.name not in raw.columns]
-    if missing:
-        there = ", ".join(raw.columns) or "none"
-        raise BundleError(f"{path.name}: column {', '.join(missing)} is missing; columns there: {there}")
-    rows = typed_rows(raw, table)
-    if rows.errors:
-        first = rows.errors[0]
-        more = f" (and {len(rows.errors) - 1} more)" if len(rows.errors) > 1 else ""
-        raise BundleError(f"{_place(path, first.row)}, column {first.column}: {first.text}{more}")
-    return rows.frame, path
+    parts = _read_parquet(path) if path.suffix.lower() == ".parquet" else iter([_read_csv(path)])
+    frames: list[pl.DataFrame] = []
+    before = 0  # rows of the parts read so far
+    for part in parts:
+        raw = part.rename({name: name.strip().lower() for name in part.columns}, strict=False)
+        missing = [c.name for c in table.columns if c.required and c.name not in raw.columns]
+        if missing:
+            there = ", ".join(raw.columns) or "none"
+            raise BundleError(f"{path.name}: column {', '.join(missing)} is missing; columns there: {there}")
+        rows = typed_rows(raw, table)
+        if rows.errors:
+            first = rows.errors[0]
+            more = f" (and {len(rows.errors) - 1} more)" if len(rows.errors) > 1 else ""
+            place = _place(path, before + first.row)
+            raise BundleError(f"{place}, column {first.column}: {first.text}{more}")
+        frames.append(rows.frame)
+        before += rows.frame.height
+    return pl.concat(frames), path
 
 
 def _place(path: Path, row: int) -> str:
@@ -109,9 +117,13 @@ def _place(path: Path, row: int) -> str:
     )
 
 
-def _read_parquet(path: Path) -> pl.DataFrame:
+def _read_parquet(path: Path) -> Iterator[pl.DataFrame]:
+    """In parts, so that a large table is not held twice, as given and as typed; at least one part."""
     try:
-        return pl.read_parquet(path)
+        scan = pl.scan_parquet(path)
+        height = int(scan.select(pl.len()).collect().item())
+        for first in range(0, max(height, 1), ROWS_AT_ONCE):
+            yield scan.slice(first, ROWS_AT_ONCE).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BundleError(f"{path.name} is not a Parquet file that can be read: {error}") from error
 

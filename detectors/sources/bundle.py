@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from detectors.gridding import make_window
+from detectors.gridding import DAY, Times, make_window, times_of
 from detectors.window import Window
-from domain.bundle import Bundle, read_bundle
+from domain.bundle import ROWS_AT_ONCE, Bundle, read_bundle
 from domain.bundle_tables import TABLES
-from domain.clock import Interval
+from domain.clock import MICROSECONDS_PER_HOUR, Interval, from_microseconds
 from domain.registry import MeterId, OutletId, Registry, SiteId
 
 #: Rows this far from the rest are clock errors (1970, 2099), not a period to judge.
@@ -77,43 +79,65 @@ class _Rows:
     def __init__(self, frame: pl.DataFrame | None, table: str, key: str) -> None:
         self.none = pl.DataFrame(schema=TABLES[table].schema)
         self._frame = self.none if frame is None else frame
-        index = self._frame.select(key).with_row_index().group_by(key).agg("index")
-        self._index = dict(zip(index[key].to_list(), index["index"], strict=True))
+        self._index: dict[str, list[pl.Series]] = {}
+        for first, part in _parts(self._frame):
+            rows = part.select(key).with_row_index(offset=first).group_by(key).agg("index")
+            for owner, index in zip(rows[key].to_list(), rows["index"], strict=True):
+                self._index.setdefault(owner, []).append(index)
 
     def of(self, owner: str) -> pl.DataFrame:
         rows = self._index.get(owner)
-        return self.none if rows is None else self._frame[rows]
+        return self.none if rows is None else self._frame[pl.concat(rows)]
+
+
+def _parts(frame: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+    """The frame in slices with the number of their first row: grouping it whole would double its memory."""
+    for first in range(0, frame.height, ROWS_AT_ONCE):
+        yield first, frame.slice(first, ROWS_AT_ONCE)
 
 
 def period_of(bundle: Bundle) -> tuple[datetime, datetime]:
-    """First and last instant covered by the rows, widened to whole hours; empty streams cover nothing."""
-    ends = [
-        frame.select(pl.col("time").alias("start"), _length(frame).alias("length"))
-        for frame in bundle.streams().values()
-        if frame.height
-    ]
-    if not ends:
-        return datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)
-    days = (
-        pl.concat(ends)
-        .group_by(pl.col("start").dt.truncate("1d").alias("day"))
-        .agg(
-            pl.len().alias("rows"),
-            pl.col("start").min(),
-            (pl.col("start") + pl.col("length")).max().alias("end"),
-        )
-        .sort("day")
-        .with_columns(period=(pl.col("day").diff() > LONGEST_SILENCE).fill_null(False).cum_sum())
+    """First and last instant covered by the rows, widened to whole hours; empty streams cover nothing.
+
+    Days further apart than LONGEST_SILENCE are separate periods; the one with most rows is meant.
+    """
+    rows: Counter[int] = Counter()  # of each day since 1970
+    first: dict[int, int] = {}
+    end: dict[int, int] = {}
+    for frame in bundle.streams().values():
+        for _, part in _parts(frame):
+            for length, times in _lengths(part):
+                days, index, counts = np.unique(times // DAY, return_inverse=True, return_counts=True)
+                earliest, latest = np.full(days.size, times.max()), np.full(days.size, times.min())
+                np.minimum.at(earliest, index, times)
+                np.maximum.at(latest, index, times)
+                for day, count, low, high in zip(
+                    *(a.tolist() for a in (days, counts, earliest, latest + length)), strict=True
+                ):
+                    rows[day] += count
+                    first[day] = min(low, first.get(day, low))
+                    end[day] = max(high, end.get(day, high))
+    if not rows:
+        return from_microseconds(0), from_microseconds(0)
+    periods: list[list[int]] = []
+    for day in sorted(rows):
+        if not periods or (day - periods[-1][-1]) * DAY > LONGEST_SILENCE // timedelta(microseconds=1):
+            periods.append([])
+        periods[-1].append(day)
+    best = max(periods, key=lambda days: sum(rows[day] for day in days))
+    begin, until = min(first[day] for day in best), max(end[day] for day in best)
+    return (
+        from_microseconds(begin // MICROSECONDS_PER_HOUR * MICROSECONDS_PER_HOUR),
+        from_microseconds(-(-until // MICROSECONDS_PER_HOUR) * MICROSECONDS_PER_HOUR),
     )
-    periods = days.group_by("period").agg(pl.col("rows").sum(), pl.col("start").min(), pl.col("end").max())
-    best = periods.sort("rows", "period", descending=[True, False]).row(0, named=True)
-    start: datetime = best["start"].replace(minute=0, second=0, microsecond=0)
-    end: datetime = best["end"].replace(minute=0, second=0, microsecond=0)
-    return start, end if end == best["end"] else end + timedelta(hours=1)
 
 
-def _length(frame: pl.DataFrame) -> pl.Expr:
-    if "interval" not in frame.columns:
-        return pl.lit(timedelta(0), dtype=pl.Duration("us"))
-    lengths = {interval.value: length for interval, length in _LENGTHS.items()}
-    return pl.col("interval").replace_strict(lengths, return_dtype=pl.Duration("us"))
+def _lengths(part: pl.DataFrame) -> Iterator[tuple[int, Times]]:
+    """Times by the length their rows cover, µs; power and passages say none: the instant itself."""
+    if "interval" not in part.columns:
+        yield 1, times_of(part["time"])
+        return
+    for interval, length in _LENGTHS.items():
+        times = times_of(part.filter(pl.col("interval") == interval.value)["time"])
+        if times.size:
+            yield length // timedelta(microseconds=1), times

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.kernels.hour_words import (
@@ -22,6 +22,7 @@ MINUTE = 60_000_000
 KINDS = st.lists(st.sampled_from([LOST, CAPTURED, STOPPED, ABSENT]), max_size=200)
 
 
+@settings(deadline=None)  # the first example compiles the kernel
 @given(
     KINDS,
     st.integers(-90, 90),
@@ -35,11 +36,13 @@ def test_words_hold_the_minutes_each_interval_covers(
     assert words.tolist() == oracles.pack_hour_words(kinds, start_minute * MINUTE, step_us, hours)
 
 
+@settings(deadline=None)  # the first example compiles the kernel
 @given(st.integers(0, 2**64 - 1))
 def test_popcount_counts_bits(word: int) -> None:
     assert popcount(np.uint64(word)) == word.bit_count()
 
 
+@settings(deadline=None)  # the first example compiles the kernel
 @given(st.lists(st.tuples(*[st.integers(0, 2**60 - 1)] * 2, st.integers(0, 3)), max_size=20))
 def test_an_hour_is_judged_as_the_rule_says(hours: list[tuple[int, int, int]]) -> None:
     captured = [a & ~b for a, b, _ in hours]
@@ -60,6 +63,7 @@ def test_an_hour_needs_forty_five_minutes() -> None:
         assert judge_hours(words, np.array([ABSENT], np.uint8), 45).tolist() == [state]
 
 
+@settings(deadline=None)  # the first example compiles the kernel
 @given(KINDS, st.randoms())
 def test_doubled_and_shuffled_rows_give_the_same_words(kinds: list[int], random: object) -> None:
     # each row packed alone and merged in any order, some twice: at-least-once delivery cannot double count
