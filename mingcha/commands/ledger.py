@@ -62,10 +62,9 @@ def check(
         if len(report.problems) > _SHOWN:
             console.print(f"… and {len(report.problems) - _SHOWN} more")
         if report.adds_up:
+            journals = f"; {report.acknowledged} acknowledged items of {report.items} sent are there once"
             console.print(
-                f"[green]✓[/green] everything adds up: {report.acknowledged} acknowledged items of"
-                f" {report.items} sent are there once",
-                highlight=False,
+                f"[green]✓[/green] the database adds up{journals if journal else ''}", highlight=False
             )
     if not report.adds_up:
         raise typer.Exit(TROUBLE)

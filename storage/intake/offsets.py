@@ -12,7 +12,6 @@ from domain.clock import from_microseconds
 from storage.connection import Connection
 from storage.errors import StorageError
 
-
 #: Between two statements of a batch a writer computes for milliseconds.
 HUNG_SECONDS = 5
 #: A batch takes about a second; a slow server must not make it hopeless.
