@@ -62,7 +62,7 @@ def read_frames(opened: Sequence[Opened], keys: Keys) -> FrameParts:
     ]
     frames, readings = columns.frames, columns.readings
     key_time = np.where(frames.key_time < 0, packets.received_us, frames.key_time)
-    mns = [mn.decode("latin-1") for mn in frames.mn.tolist()]
+    mns = [_storable(mn.decode("latin-1")) for mn in frames.mn.tolist()]
     for i, (subject, _, _) in refused.items():
         mns[i] = subject
     keep = frames.ok.copy()
@@ -78,8 +78,8 @@ def read_frames(opened: Sequence[Opened], keys: Keys) -> FrameParts:
     for i in np.unique(readings.frame[unnamed]).tolist():
         if keep[i]:
             keep[i] = False
-            detail = "a factor code nobody defined, and no more such codes are taken"
-            refusals.append(_refuse(opened, packets, i, mns[i], "too_many_codes", detail))
+            detail = "a factor code that is no text, or one nobody defined when no more such codes are taken"
+            refusals.append(_refuse(opened, packets, i, mns[i], "factor_code", detail))
 
     kept = np.flatnonzero(keep)
     devices = keys.devices(mns[i] for i in kept.tolist())
@@ -146,13 +146,14 @@ def _decode(
     accepted: dict[int, Frame] = {}
     for i in np.flatnonzero(~columns.frames.ok).tolist():
         frame = decode(packets.body(i))
-        device = keys.known_device(frame.mn) if frame.mn else None
+        sender = _storable(frame.mn)
+        device = keys.known_device(sender) if sender else None
         if device is not None and (device.accepted_crc or device.sm4_key):
             frame = read_again(packets.body(i), device)
         if frame.ok:
             accepted[i] = frame
         else:
-            refused[i] = (frame.mn, *_why(frame))
+            refused[i] = (sender, *_why(frame))
     return replace_rows(columns, accepted), refused
 
 
@@ -192,7 +193,7 @@ def _factor_keys(columns: Columns, keys: Keys) -> tuple[npt.NDArray[np.int16], n
     codes = np.ascontiguousarray(columns.readings.code)
     seen, index = np.unique(codes, return_inverse=True)
     texts = [code.decode("latin-1") for code in seen.tolist()]
-    known = keys.factors(texts)
+    known = keys.factors([text for text in texts if text.isascii() and text.isprintable()])
     by_code = np.array([known.get(text, 0) for text in texts], np.int16)
     factor_key = by_code[index] if len(codes) else np.empty(0, np.int16)
     return factor_key, factor_key == 0
@@ -219,6 +220,11 @@ def _sha256(packets: _Packets, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.uin
     spans = zip(packets.offsets[rows].tolist(), packets.lengths[rows].tolist(), strict=True)
     digests = b"".join(hashlib.sha256(view[start : start + length]).digest() for start, length in spans)
     return np.frombuffer(digests, np.uint8).reshape(-1, 32)
+
+
+def _storable(mn: str) -> str:
+    """An MN as PostgreSQL text can hold it."""
+    return mn.replace("\0", "\ufffd")
 
 
 def _printable(flags: npt.NDArray[np.bytes_]) -> npt.NDArray[np.bytes_]:

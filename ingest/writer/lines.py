@@ -22,6 +22,7 @@ from storage.intake.keys import Named
 from storage.intake.rows import PassageRows, PowerRows, ReadingRows, Refusal
 
 _ITEM = "item"
+_NUL = b"\\u0000"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ def read_lines(opened: Sequence[Opened], lines: LineKind, keys: Keys) -> LinePar
         )  # fmt: skip
 
     typed, strange = _typed(bodies, lines)
+    if any(_NUL in o.record.buffer for o in opened):
+        nul = [i for i, body in enumerate(bodies) if _NUL in body]
+        typed, strange = typed.filter(~pl.col(_ITEM).is_in(nul)), [i for i in strange if i not in nul]
+        for i in nul:
+            refuse(i, "", "bad_line", "the line holds a NUL, which no text may")
     read_alone = []
     for i in strange:
         try:
@@ -113,7 +119,7 @@ def read_lines(opened: Sequence[Opened], lines: LineKind, keys: Keys) -> LinePar
         named = keys.factors(typed["factor"].unique().to_list())
         require(
             typed["factor"].is_in(list(named)).to_numpy(),
-            "too_many_codes",
+            "factor_code",
             "a factor code nobody defined, and no more such codes are taken",
         )
     frame = typed.with_columns(

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ingest.ledger import check_ledger
 from ingest.producer import ensure_topics
 from ingest.records import Item, Kind, pack
 from ingest.topics import Topic
+from ingest.writer import session
 from mingcha.commands.writer import read_partitions
 from mingcha.stack.broker import MemoryBroker
-from storage.connection import connect
+from storage.connection import Connection, connect
 from storage.errors import MigrationError
+from storage.intake import Batch, Stored, store_batch
 from tests.ingest.writing import (
     FACTORS,
     MN,
@@ -294,11 +297,37 @@ def test_a_line_means_the_same_whatever_it_was_batched_with(
     assert query(database, "SELECT kw FROM power ORDER BY time") == [(1.5,), *[(2.25,)] * 4]
 
 
-def test_a_record_postgresql_cannot_hold_is_refused_and_the_rest_goes_on(
+def test_a_text_no_table_can_hold_refuses_its_line_or_frame_alone(
     database: str, broker: MemoryBroker, sender: Sender
 ) -> None:
     register(database)
     poison = b'{"gate_id":"G1","time":"2026-03-01 09:00","direction":"in","plate":"A\\u0000B"}'
+    good = poison.replace(b"\\u0000", b"")
+    sender.send([poison, good], kind=Kind.PASSAGE_LINE, topic=Topic.GATE)
+    odd = [text.encode("latin-1").decode() for text in ("a2102\0", "x\x7fy")]
+    sender.send([minute_frame(1, mn="12345\x006789"), minute_frame(2), minute_frame(3, factors=odd)])
+    drain(database, broker.bootstrap)
+    assert count(database, "passage") == 1
+    assert count(database, "reading") >= len(FACTORS)
+    assert query(database, "SELECT reason, body FROM dead_letter WHERE stage = 'passage_line'") == [
+        ("bad_line", poison)
+    ]
+    assert query(database, "SELECT count(*)::int FROM dead_letter WHERE reason = 'unstorable'") == [(0,)]
+    assert adds_up(database)
+
+
+def test_a_record_postgresql_cannot_hold_is_refused_and_the_rest_goes_on(
+    database: str, broker: MemoryBroker, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(database)
+
+    def without_b(connection: Connection, batch: Batch, owner: str) -> Stored:
+        if b"A?B" in batch.passages.plate:
+            raise psycopg.DataError("a fault we did not think of")
+        return store_batch(connection, batch, owner)
+
+    monkeypatch.setattr(session, "store_batch", without_b)
+    poison = b'{"gate_id":"G1","time":"2026-03-01 09:00","direction":"in","plate":"A?B"}'
     good = b'{"gate_id":"G1","time":"2026-03-01 09:00","direction":"in","plate":"AB"}'
     for body in (good, poison, good.replace(b"09:00", b"10:00")):
         sender.send([body], kind=Kind.PASSAGE_LINE, topic=Topic.GATE)
