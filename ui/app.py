@@ -8,7 +8,7 @@ from enforcement.errors import EnforcementError
 from storage.errors import DatabaseUnreachable
 from ui import parts, session, theme
 from ui.navigation import pages
-from ui.pages import sign_in
+from ui.screens import sign_in
 
 
 def main() -> None:
@@ -22,13 +22,13 @@ def main() -> None:
     theme.apply()
     try:
         person = session.actor()
+        # the same pages before and after: a link opened by somebody signed out leads there in the end
+        page = st.navigation(list(pages(words).values()), position="sidebar" if person else "hidden")
         if person is None:
-            # one hidden page: otherwise Streamlit would list the files of ui/pages
-            st.navigation([st.Page(sign_in.show, url_path="sign-in", default=True)], position="hidden").run()
+            sign_in.show()
             return
         session.hand_over_token()
         st.logo(theme.ASSETS / "brand.svg", size="large")
-        page = st.navigation(list(pages(words).values()), position="sidebar")
         parts.top_bar(page.title, person, words)
         page.run()
     except DatabaseUnreachable:

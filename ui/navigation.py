@@ -1,4 +1,7 @@
-"""The pages of the console, by name; the left rail shows them in this order."""
+"""The pages of the console, by name; the left rail shows them in this order.
+
+They live in ui/screens: a folder called `pages` beside the entry would be served by Streamlit on its own.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ def _page(name: str) -> Callable[[], None]:
         # late: a page opens others, so it imports this module
         import importlib
 
-        importlib.import_module(f"ui.pages.{name}").show()
+        importlib.import_module(f"ui.screens.{name}").show()
 
     run.__name__ = name
     return run

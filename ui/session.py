@@ -53,10 +53,17 @@ class Pool:
         except psycopg.Error:
             connection.close()
             raise
-        if self.idle.full():
-            connection.close()
-        else:
-            self.idle.put(connection)
+        finally:
+            # refusals of a service come through here too, and leave the connection as good as before
+            if connection.closed or self.idle.full():
+                connection.close()
+            else:
+                self.idle.put(connection)
+
+    def close(self) -> None:
+        """Close what is idle; connections in use close when they come back to a full pool or break."""
+        while not self.idle.empty():
+            self.idle.get_nowait().close()
 
     def _new(self) -> Connection:
         return connect(self.url, application_name="mingcha console", autocommit=True)
@@ -85,7 +92,7 @@ class SignedIn:
             self.sessions.pop(token, None)
 
 
-@st.cache_resource
+@st.cache_resource(on_release=Pool.close)
 def _pool(url: str) -> Pool:
     return Pool(url)
 

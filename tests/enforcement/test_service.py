@@ -24,7 +24,7 @@ NOW = datetime(2026, 8, 21, 2, 0, tzinfo=UTC)
 
 @pytest.fixture
 def connection(database: str) -> Iterator[Connection]:
-    city.build(database, NOW)
+    city.register(database, NOW)
     with connect(database, application_name="mingcha tests", autocommit=True) as opened:
         yield opened
 

@@ -14,7 +14,7 @@ from domain.standards import factors
 from enforcement.people import create_demo_people
 from enforcement.service import Opened, open_clues
 from storage.connection import Connection, connect
-from storage.findings import save_capture_rates, save_findings
+from storage.findings import begin_run, save_capture_rates, save_findings
 
 #: The story plays in August 2026.
 START = datetime(2026, 7, 1, tzinfo=SHANGHAI).astimezone(UTC)
@@ -52,15 +52,22 @@ REPLAYED, REPLAY_SOURCE = (local(8, 12, 9), local(8, 13, 21)), (local(8, 2, 9), 
 
 def build(url: str, now: datetime) -> Opened:
     """Fill a migrated database and open the clues; ready for the console."""
+    opened = register(url, now)
     with connect(url, application_name="mingcha tests", autocommit=True) as connection:
         for plant in PLANTS:
-            _register(connection, plant)
             _streams(connection, plant)
-        run = _one(connection, "INSERT INTO detection_run (starts_at, ends_at, mode, finished_at, findings)"
-                   " VALUES (%s, %s, 'batch', now(), 5) RETURNING run_id", [START, END])  # fmt: skip
+        _raw_frames(connection)
+    return opened
+
+
+def register(url: str, now: datetime) -> Opened:
+    """Plants, people, findings and clues without the streams behind them."""
+    with connect(url, application_name="mingcha tests", autocommit=True) as connection:
+        for plant in PLANTS:
+            _plant(connection, plant)
+        run = begin_run(connection, START, END, "batch")
         _findings(connection, run)
         _rates(connection, run)
-        _raw_frames(connection)
         connection.execute(
             "INSERT INTO mark (outlet_id, starts_at, ends_at, kind, entered_at) VALUES"
             " ('S2-1', %s, %s, 'stopped', %s), ('S1-2', %s, %s, 'calibration', %s)",
@@ -74,7 +81,7 @@ def build(url: str, now: datetime) -> Opened:
         return open_clues(connection, now)
 
 
-def _register(connection: Connection, plant: Plant) -> None:
+def _plant(connection: Connection, plant: Plant) -> None:
     connection.execute(
         "INSERT INTO site (site_id, name, industry, region_code, grade) VALUES (%s, %s, %s, %s, 'B')",
         [plant.site_id, plant.name, plant.industry, plant.region],
