@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mingcha.foreground import stop_signal
+from mingcha.foreground import stop_signal, when_there
 from mingcha.logging_setup import log_to_stderr
 from mingcha.output import print_json, sentences
 from mingcha.settings import Settings, load_settings
@@ -34,8 +34,8 @@ async def _serve(settings: Settings, json_: bool) -> None:
 
     stopped = stop_signal()
     async with (
-        PackingProducer(settings.require_kafka()) as producer,
-        devices_of(settings.require_database_url()) as devices,
+        when_there(lambda: PackingProducer(settings.require_kafka()), stopped) as producer,
+        when_there(lambda: devices_of(settings.require_database_url()), stopped) as devices,
         Gateway(producer, devices, host=settings.host, port=settings.gateway_port) as gateway,
         health_port(gateway.missing, settings.host, settings.metrics_port),
     ):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mingcha.foreground import stop_signal
+from mingcha.foreground import stop_signal, when_there
 from mingcha.logging_setup import log_to_stderr
 from mingcha.output import print_json, sentences
 from mingcha.settings import Settings, load_settings
@@ -42,9 +42,9 @@ async def _serve(settings: Settings, json_: bool) -> None:
 
     stopped = stop_signal()
     async with (
-        PackingProducer(settings.require_kafka()) as producer,
-        meters_of(database_url) as meters,
-        gates_of(database_url) as gates,
+        when_there(lambda: PackingProducer(settings.require_kafka()), stopped) as producer,
+        when_there(lambda: meters_of(database_url), stopped) as meters,
+        when_there(lambda: gates_of(database_url), stopped) as gates,
         serving(
             Receiver(producer, meters, gates, owner).app(), settings.host, settings.receiver_port
         ) as port,
