@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from detectors.averaging import hour_grid, hours_of
+from detectors.analysis.averaging import hour_grid, hours_of
 from detectors.rule import Abstention, Rule
 from detectors.window import Series, Window
 from detectors.wording import factor_words, fill, plain

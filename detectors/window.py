@@ -16,6 +16,7 @@ import polars as pl
 
 from domain.clock import Interval, from_microseconds
 from domain.registry import FactorCode, MeterId, OutletId, Registry, SiteId
+from domain.standards import factors
 
 Floats = npt.NDArray[np.float64]
 Conditions = npt.NDArray[np.uint8]
@@ -87,3 +88,9 @@ class Window:
     def series_of(self, outlet_id: OutletId, interval: Interval) -> dict[FactorCode, Series]:
         """The factors of one outlet at one interval."""
         return {f: s for (o, f, i), s in self.series.items() if o == outlet_id and i == interval}
+
+    def pollutants_of(self, outlet_id: OutletId) -> list[FactorCode]:
+        """Factors of kind pollutant the outlet has rows of, by code."""
+        known = factors()
+        present = {factor for (outlet, factor, _) in self.series if outlet == outlet_id}
+        return sorted(factor for factor in present if factor in known and known[factor].kind == "pollutant")

@@ -1,7 +1,7 @@
 """The rules as data: one TOML file per rule beside this module, `<family>.<name>.toml`.
 
-The code of a rule is `detectors/rules/<name>.py`, which hands out `rule(entry) -> Rule`. A new rule is these
-two files; nothing else names it.
+The code of a rule is `detectors/rules/<family>_<name>.py`, which hands out `rule(entry) -> Rule`. A new rule
+is these two files; nothing else names it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def load_rules(ids: Iterable[str] | None = None) -> tuple[Rule, ...]:
 
 def build(entry: RuleEntry) -> Rule:
     """The rule of an entry. Raises DataFileError when its module is not there."""
-    module = f"detectors.rules.{entry.id.partition('.')[2]}"
+    module = f"detectors.rules.{entry.id.replace('.', '_')}"
     try:
         made: Rule = import_module(module).rule(entry)
     except ModuleNotFoundError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.averaging import (
+from detectors.analysis.averaging import (
     hour_grid,
     hour_of_interval,
     is_measured,
@@ -19,11 +19,10 @@ from detectors.averaging import (
     measured_minutes,
     on_hours,
 )
-from detectors.conversion import OXYGEN
-from detectors.disagreement import Comparison, disagreements, unit_of
+from detectors.analysis.conversion import OXYGEN
+from detectors.analysis.disagreement import Comparison, disagreements, unit_of
 from detectors.reporting import abstain
 from detectors.rule import Abstention, Outcome, Rule, RuleEntry
-from detectors.rules.low import pollutants_of
 from detectors.window import Series, Window
 from domain.clock import MICROSECONDS_PER_HOUR, VALID_MINUTES_PER_HOUR, Interval
 from domain.findings import Finding, Verdict
@@ -42,7 +41,7 @@ class HourFromMinutes:
         abstentions: list[Abstention] = []
         for outlet in window.registry.outlets:
             compared = False
-            for factor in [*pollutants_of(window, outlet), OXYGEN]:
+            for factor in [*window.pollutants_of(outlet.outlet_id), OXYGEN]:
                 rows = window.series.get((outlet.outlet_id, factor, Interval.HOUR))
                 minutes = window.series.get((outlet.outlet_id, factor, Interval.MINUTE))
                 if rows is None or minutes is None or minutes.grid.step_us >= MICROSECONDS_PER_HOUR:

@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from detectors.averaging import hour_grid, hour_of_interval
+from detectors.analysis.averaging import hour_grid, hour_of_interval
+from detectors.analysis.operation import production_by_hour
+from detectors.analysis.usable import Usable, nothing_usable, points, usable_of_outlet
 from detectors.kernels.runs_chance import TRUSTED, expected_runs, length_counts
 from detectors.kernels.runs_equal import long_runs, maximal_runs
-from detectors.operation import production_by_hour
 from detectors.reporting import abstain, declared, make_finding
 from detectors.rule import Abstention, Outcome, Rule, RuleEntry
-from detectors.usable import Usable, nothing_usable, points, usable_of_outlet
 from detectors.window import Floats, Window
 from detectors.wording import Words, factor_words
 from domain.findings import Finding, Verdict

@@ -13,11 +13,11 @@ from datetime import datetime
 
 import numpy as np
 
-from detectors.averaging import hours_of
+from detectors.analysis.averaging import hours_of
+from detectors.analysis.lines import Line, Machine, lines_of
+from detectors.analysis.operation import Bools, meters_of, running_level
 from detectors.kernels.power_state import OFF, ON, UNKNOWN
 from detectors.kernels.runs import merged_runs, runs_of
-from detectors.lines import Line, Machine, lines_of
-from detectors.operation import Bools, meters_of, running_level
 from detectors.reporting import abstain, declared, make_finding, span
 from detectors.rule import Abstention, Outcome, Rule, RuleEntry
 from detectors.window import Floats, Window

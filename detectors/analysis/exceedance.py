@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from detectors.analysis.limits import Limits
 from detectors.kernels.runs import runs_of
-from detectors.limits import Limits
 from detectors.reporting import declared, make_finding
 from detectors.rule import Rule
 from detectors.window import Floats, Grid, Window

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.averaging import hour_grid, hour_of_interval, mean_by_hour, on_hours
+from detectors.analysis.averaging import hour_grid, hour_of_interval, mean_by_hour, on_hours
+from detectors.analysis.operation import Bools, production_by_hour, production_of
 from detectors.kernels.runs import runs_of
-from detectors.operation import Bools, production_by_hour, production_of
 from detectors.window import Floats, Window
 from domain.clock import Interval, to_microseconds
 from domain.registry import FactorCode, OutletId

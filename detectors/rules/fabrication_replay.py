@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from detectors.repeats import Repeat, repeats_of_factor
+from detectors.analysis.repeats import Repeat, repeats_of_factor
+from detectors.analysis.usable import Usable, nothing_usable, usable_of_site
 from detectors.reporting import declared, make_finding
 from detectors.rule import Outcome, Rule, RuleEntry
-from detectors.usable import Usable, nothing_usable, usable_of_site
 from detectors.window import Window
 from detectors.wording import Words, factor_words
 from domain.findings import Finding, Verdict

@@ -8,8 +8,8 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from detectors.averaging import hour_grid, hours_of, is_measured
-from detectors.conversion import OXYGEN, conversion_factor
+from detectors.analysis.averaging import hour_grid, hours_of, is_measured
+from detectors.analysis.conversion import OXYGEN, conversion_factor
 from detectors.window import Floats, Grid, Series, Window
 from domain.clock import to_microseconds
 from domain.registry import Basis, FactorCode, Outlet

@@ -15,11 +15,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from detectors.analysis.usable import Usable
 from detectors.kernels.replay import agreement_counts, repeats
 from detectors.kernels.runs_chance import CENSORED, expected_runs, length_counts
 from detectors.kernels.runs_equal import maximal_runs
 from detectors.kernels.ticks import GAP, Ticks, differences
-from detectors.usable import Usable
 
 Counts = npt.NDArray[np.int64]
 Kind = Literal["replay", "cross", "twin"]

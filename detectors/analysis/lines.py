@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detectors.analysis.operation import meters_of, on_grid, running_level
 from detectors.kernels.power_state import power_states
-from detectors.operation import meters_of, on_grid, running_level
 from detectors.window import Floats, Grid, Window
 from domain.registry import Meter, MeterRole, OutletId
 

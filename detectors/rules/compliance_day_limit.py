@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.averaging import hour_grid, hour_of_interval, is_measured, mean_by_hour
-from detectors.exceedance import exceedances
+from detectors.analysis.averaging import hour_grid, hour_of_interval, is_measured, mean_by_hour
+from detectors.analysis.exceedance import exceedances
+from detectors.analysis.limits import Mask, exempt_hours, judged_hours, limits_of
 from detectors.gridding import DAY, DAY_PHASE
-from detectors.limits import Mask, exempt_hours, judged_hours, limits_of
 from detectors.reporting import abstain
 from detectors.rule import Abstention, Outcome, Rule, RuleEntry
-from detectors.rules.low import pollutants_of
 from detectors.window import Floats, Grid, Window
 from domain.clock import Interval, to_microseconds
 from domain.findings import Finding
@@ -34,7 +33,7 @@ class DayLimit:
         abstentions: list[Abstention] = []
         grid = _whole_days(window)
         for outlet in window.registry.outlets:
-            for factor in pollutants_of(window, outlet):
+            for factor in window.pollutants_of(outlet.outlet_id):
                 limits = limits_of(window, outlet, factor, "day", grid)
                 if limits is None:
                     continue

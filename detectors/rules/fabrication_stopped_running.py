@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.averaging import hour_grid
+from detectors.analysis.averaging import hour_grid
+from detectors.analysis.operation import Bools, production_of
+from detectors.analysis.stops import Doubt, Signs, doubted, signs_of, stopped_hours
 from detectors.kernels.runs import runs_of
-from detectors.operation import Bools, production_of
 from detectors.reporting import abstain, make_finding
 from detectors.rule import Abstention, Outcome, Rule, RuleEntry
-from detectors.stops import Doubt, Signs, doubted, signs_of, stopped_hours
 from detectors.window import Floats, Window
 from detectors.wording import Words
 from domain.findings import Finding, Verdict

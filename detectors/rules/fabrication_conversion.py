@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.averaging import hour_grid, hour_of_interval, hours_of, is_measured, mean_by_hour
-from detectors.conversion import AIR_O2_PERCENT, MOISTURE, OXYGEN, conversion_factor
-from detectors.disagreement import Comparison, disagreements, unit_of
+from detectors.analysis.averaging import hour_grid, hour_of_interval, hours_of, is_measured, mean_by_hour
+from detectors.analysis.conversion import AIR_O2_PERCENT, MOISTURE, OXYGEN, conversion_factor
+from detectors.analysis.disagreement import Comparison, disagreements, unit_of
 from detectors.reporting import abstain
 from detectors.rule import Abstention, Outcome, Rule, RuleEntry
-from detectors.rules.low import pollutants_of
 from detectors.window import Floats, Series, Window
 from domain.clock import Interval
 from domain.findings import Finding, Verdict
@@ -43,7 +42,7 @@ class Conversion:
         findings: list[Finding] = []
         abstentions: list[Abstention] = []
         for outlet in window.registry.outlets:
-            converted = [f for f in pollutants_of(window, outlet) if factors()[f].converted]
+            converted = [f for f in window.pollutants_of(outlet.outlet_id) if factors()[f].converted]
             if not converted:
                 abstentions.append(
                     abstain(self, outlet.outlet_id, "没有需要折算的污染物数据", "no pollutant to convert")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from detectors.analysis.stops import unbelieved_stops
 from detectors.catalogue import load_rules
-from detectors.stops import unbelieved_stops
 from detectors.window import Floats, Window
 from domain.registry import Mark, MeterRole, Registry
 from domain.standards import CONDITION_CODES, Condition

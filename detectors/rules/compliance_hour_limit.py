@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detectors.averaging import hour_grid
-from detectors.exceedance import exceedances
-from detectors.limits import exempt_hours, judged_hours, limits_of
+from detectors.analysis.averaging import hour_grid
+from detectors.analysis.exceedance import exceedances
+from detectors.analysis.limits import exempt_hours, judged_hours, limits_of
 from detectors.reporting import abstain
 from detectors.rule import Abstention, Outcome, Rule, RuleEntry
-from detectors.rules.low import pollutants_of
 from detectors.window import Window
 from domain.findings import Finding
 
@@ -30,7 +29,7 @@ class HourLimit:
         for outlet in window.registry.outlets:
             compared = False
             exempt = exempt_hours(window, outlet)
-            for factor in pollutants_of(window, outlet):
+            for factor in window.pollutants_of(outlet.outlet_id):
                 limits = limits_of(window, outlet, factor, "hour", grid)
                 hours = judged_hours(window, outlet, factor, limits.basis, exempt) if limits else None
                 if limits is None or hours is None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detectors.averaging import codes_of, hour_grid, hour_of_interval
+from detectors.analysis.averaging import codes_of, hour_grid, hour_of_interval
+from detectors.analysis.operation import Bools, production_off
 from detectors.kernels.ticks import GAP, MOST_PLACES, Ticks, decimal_places, tick_step, to_ticks
-from detectors.operation import Bools, production_off
 from detectors.reporting import abstain
 from detectors.rule import Abstention, Rule
 from detectors.window import Grid, Series, Window

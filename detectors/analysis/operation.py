@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from detectors.averaging import hour_grid, hour_of_interval, mean_by_hour
+from detectors.analysis.averaging import hour_grid, hour_of_interval, mean_by_hour
 from detectors.kernels.power_state import two_levels
 from detectors.window import Floats, Grid, Window
 from domain.registry import Meter, MeterRole, OutletId, Registry

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.capture import (
+from detectors.analysis.capture import (
     HourStates,
     Mask,
     States,
@@ -21,17 +21,17 @@ from detectors.capture import (
     quarter_slice,
     quarters_of,
 )
+from detectors.analysis.operation import production_by_hour
+from detectors.analysis.stops import Doubt, unbelieved_stops
 from detectors.kernels.hour_words import LOST, STOPPED
-from detectors.operation import production_by_hour
 from detectors.reporting import abstain, make_finding
 from detectors.rule import Abstention, Outcome, Rule, RuleEntry
-from detectors.stops import Doubt, unbelieved_stops
 from detectors.window import Window
 from detectors.wording import Words, condition_words
 from domain.clock import Quarter
 from domain.findings import CaptureRate, Finding, Verdict
 from domain.registry import FactorCode, Outlet
-from domain.standards import Condition, factors
+from domain.standards import Condition
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LowCaptureRate:
         abstentions: list[Abstention] = []
         rates: list[CaptureRate] = []
         for outlet in window.registry.outlets:
-            pollutants = pollutants_of(window, outlet)
+            pollutants = window.pollutants_of(outlet.outlet_id)
             if not pollutants:
                 abstentions.append(
                     abstain(
@@ -161,13 +161,6 @@ class LowCaptureRate:
             "stop": stop,
             "commissioned": Verdict.SUPPORTED if 2 * lead >= rate.invalid_hours else Verdict.EXCLUDED,
         }
-
-
-def pollutants_of(window: Window, outlet: Outlet) -> list[FactorCode]:
-    """Factors of kind pollutant the outlet has rows of, by code."""
-    known = factors()
-    present = {factor for (outlet_id, factor, _) in window.series if outlet_id == outlet.outlet_id}
-    return sorted(factor for factor in present if factor in known and known[factor].kind == "pollutant")
 
 
 def rule(entry: RuleEntry) -> Rule:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detectors.averaging import hour_grid, hour_of_interval, on_hours
+from detectors.analysis.averaging import hour_grid, hour_of_interval, on_hours
 from detectors.kernels.hour_words import ABSENT, CAPTURED, LOST, STOPPED, judge_hours, pack_hour_words
 from detectors.window import Conditions, Grid, Series, Window
 from domain.clock import (
