@@ -15,7 +15,15 @@ from datetime import datetime
 
 from ingest.records import Kind, RecordError, unpack
 from storage.connection import Connection
-from storage.intake.ledger import Whereabouts, balances, counts_by_subject, locate, raw_bodies
+from storage.intake.ledger import (
+    FrameKey,
+    Whereabouts,
+    balances,
+    counts_by_subject,
+    locate,
+    raw_bodies,
+    taken_keys,
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,8 @@ def _find(connection: Connection, items: list[SentItem]) -> tuple[dict[str, int]
         return {}, []
     places = locate(connection, [bytes.fromhex(item.sha256) for item in items])
     consumed = _consumed_hashes(connection)
+    keys = {item.sha256: key for item in items if (key := _key(item)) is not None}
+    taken = taken_keys(connection, list(keys.values()))
     found: Counter[str] = Counter()
     problems = []
     for item in items:
@@ -105,11 +115,20 @@ def _find(connection: Connection, items: list[SentItem]) -> tuple[dict[str, int]
             found["conflict"] += 1
         elif place.dead_letters:
             found["dead_letter"] += 1
+        elif item.sha256 in keys and keys[item.sha256] not in taken:
+            problems.append(f"{_name(item)} was acknowledged and came in, and no frame stands under its key")
         elif item.stream == "cems":
             found["duplicate"] += 1  # of other bytes with the same payload
         else:
             found["line"] += 1  # one of the four: the sums of the database say so
     return dict(found), problems
+
+
+def _key(item: SentItem) -> FrameKey | None:
+    """Under which a frame is filed; None for a line, and for a frame whose journal does not know its time."""
+    if item.stream != "cems" or item.data_time is None or not item.cn.isdigit():
+        return None
+    return item.subject, int(item.cn), item.data_time, item.part
 
 
 def _consumed_hashes(connection: Connection) -> set[bytes]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from storage.connection import Connection
+
+#: (MN, CN, DataTime as aware UTC, PNO or 0)
+FrameKey = tuple[str, int, datetime, int]
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,18 @@ def locate(connection: Connection, hashes: Sequence[bytes]) -> dict[bytes, Where
         for sha256, number in connection.execute(statement, (list(hashes),)):
             counts[bytes(sha256)][place] += int(number)
     return {sha256: Whereabouts(*numbers) for sha256, numbers in counts.items()}
+
+
+def taken_keys(connection: Connection, keys: Sequence[FrameKey]) -> set[FrameKey]:
+    """Those of these keys under which a frame stands."""
+    rows = connection.execute(
+        "SELECT mn, f.cn, f.key_time, f.part"
+        " FROM unnest(%s::text[], %s::smallint[], %s::timestamptz[], %s::smallint[]) k (mn, cn, time, part)"
+        " JOIN device USING (mn)"
+        " JOIN frame f USING (device_key) WHERE (f.cn, f.key_time, f.part) = (k.cn, k.time, k.part)",
+        [list(column) for column in zip(*keys, strict=True)] if keys else [[], [], [], []],
+    ).fetchall()
+    return {(mn, int(cn), key_time, int(part)) for mn, cn, key_time, part in rows}
 
 
 def counts_by_subject(connection: Connection, subjects: Sequence[str]) -> dict[str, dict[str, int]]:

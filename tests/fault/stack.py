@@ -149,14 +149,15 @@ class FaultStack:
     def last_words(self, name: str) -> str:
         return last_words(self.part(name).log, 1)
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `mingcha <arguments>` against this stack, to its end."""
+    def command(self, *arguments: str, database_url: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run `mingcha <arguments>` against this stack (or another database of it), to its end."""
+        database = {} if database_url is None else {"MINGCHA_DATABASE_URL": database_url}
         return subprocess.run(
             [sys.executable, "-m", "mingcha", *arguments],
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, **database, "COLUMNS": "300"},
         )
 
     def log_ends(self) -> dict[Path, int]:
