@@ -126,8 +126,8 @@ def test_frames_that_come_while_their_device_is_approved_are_used_once(
             if minute == 100:
                 with connect(database, application_name="test", autocommit=True) as connection:
                     approve(connection, STRANGER, OUTLET)
-        stop.set()
     finally:
+        stop.set()
         writer.join(20)
     drain(database, broker.bootstrap)
     assert count(database, "reading") == 200 * len(FACTORS)

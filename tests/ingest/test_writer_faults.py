@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from tests.ingest.writing import (
     outcomes,
     query,
     register,
+    until,
 )
 
 pytestmark = pytest.mark.stack
@@ -70,13 +71,6 @@ def assert_each_once(url: str, frames: int = FRAMES) -> None:
     assert outcomes(url)["stored"] == frames
     with connect(url, application_name="test") as connection:
         assert check_ledger(connection).problems == ()
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.01)
 
 
 class Running:

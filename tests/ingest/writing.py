@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -139,3 +140,11 @@ def outcomes(url: str) -> dict[str, int]:
         "SELECT outcome, sum(items)::int FROM ingest_count WHERE stream <> 'frame_reading' GROUP BY outcome",
     )
     return dict(rows)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Poll a condition; an assertion fails when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.01)
