@@ -56,7 +56,7 @@ def test_every_file_in_the_catalogue_has_its_rule_and_every_rule_its_file() -> N
     rules = {path.stem for path in (Path(module.__file__).parent.parent / "rules").glob("*.py")} - {
         "__init__"
     }
-    assert {rule_id.partition(".")[2] for rule_id in catalogue()} == rules
+    assert {rule_id.replace(".", "_") for rule_id in catalogue()} == rules
     assert len(load_rules()) == len(rules)
 
 
