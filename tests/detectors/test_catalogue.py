@@ -66,5 +66,5 @@ def test_an_unknown_rule_is_named() -> None:
 
 
 def test_an_entry_without_its_module_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DataFileError, match=r"detectors\.rules\.example"):
+    with pytest.raises(DataFileError, match=r"detectors\.rules\.compliance_example"):
         build(read_entry(write(tmp_path, ENTRY)))
