@@ -25,6 +25,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
 from ingest import metrics
+from ingest.clients import open_client
 from ingest.errors import BrokerError, Refused
 from ingest.records import PACK_BYTES, Item, Kind, pack
 from ingest.topics import PARTITIONS, Topic, partition_of
@@ -47,7 +48,8 @@ def ensure_topics(bootstrap: str, replication: int = 1) -> None:
         topic.value: {"num_partitions": PARTITIONS, "replication_factor": replication} for topic in Topic
     }
     try:
-        admin = KafkaAdminClient(
+        admin = open_client(
+            KafkaAdminClient,
             bootstrap_servers=bootstrap,
             bootstrap_timeout_ms=_BOOTSTRAP_MS,
             reconnect_backoff_max_ms=500,
@@ -269,7 +271,8 @@ class PackingProducer:
             raise BrokerError(f"Kafka at {self._bootstrap} was not there a moment ago")
         try:
             ensure_topics(self._bootstrap, self._replication)
-            self._client = KafkaProducer(
+            self._client = open_client(
+                KafkaProducer,
                 bootstrap_servers=self._bootstrap,
                 acks="all",
                 enable_idempotence=True,

@@ -9,6 +9,7 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from ingest.clients import open_client
 from ingest.errors import BrokerError
 from ingest.producer import ensure_topics
 
@@ -32,7 +33,8 @@ class RecordSender:
         """Raises BrokerError when the broker is not there."""
         ensure_topics(self._bootstrap)
         try:
-            self._producer: Any = KafkaProducer(
+            self._producer: Any = open_client(
+                KafkaProducer,
                 bootstrap_servers=self._bootstrap,
                 acks="all",
                 enable_idempotence=True,

@@ -13,6 +13,7 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
+from ingest.clients import open_client
 from ingest.errors import BrokerError
 from ingest.topics import Topic
 from ingest.writer.consumed import Consumed
@@ -34,7 +35,8 @@ class TopicState:
 def describe_topics(bootstrap: str) -> tuple[TopicState, ...]:
     """Our topics as the broker has them; those it does not have are left out. Raises BrokerError."""
     try:
-        admin = KafkaAdminClient(
+        admin = open_client(
+            KafkaAdminClient,
             bootstrap_servers=bootstrap,
             bootstrap_timeout_ms=_BOOTSTRAP_MS,
             request_timeout_ms=_REQUEST_MS,
@@ -67,7 +69,8 @@ class Source:
 
     def __enter__(self) -> Source:
         try:
-            self._consumer = KafkaConsumer(
+            self._consumer = open_client(
+                KafkaConsumer,
                 bootstrap_servers=self._bootstrap,
                 group_id=None,
                 enable_auto_commit=False,

@@ -36,6 +36,7 @@ from tests.ingest.writing import (
     outcomes,
     query,
     register,
+    until,
 )
 
 pytestmark = pytest.mark.stack
@@ -124,6 +125,7 @@ def test_frames_that_come_while_their_device_is_approved_are_used_once(
         for minute in range(200):
             sender.send([minute_frame(minute, mn=STRANGER)])
             if minute == 100:
+                until(lambda: count(database, "frame") > 0)
                 with connect(database, application_name="test", autocommit=True) as connection:
                     approve(connection, STRANGER, OUTLET)
     finally:
