@@ -86,7 +86,7 @@ def test_every_refusal_has_a_sentence() -> None:
 
 def test_what_rules_call_their_numbers_is_worded() -> None:
     found: dict[str, set[str]] = {"statistic_name": set(), "null_model": set()}
-    for source in sorted((ROOT / "detectors" / "rules").glob("*.py")):
+    for source in sorted((ROOT / "detectors").rglob("*.py")):
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             if isinstance(node, ast.keyword) and node.arg in found:
                 texts = (n.value for n in ast.walk(node.value) if isinstance(n, ast.Constant))

@@ -10,7 +10,7 @@ import streamlit as st
 from enforcement import service
 from enforcement.states import reasons
 from storage.clues import DecisionRow
-from ui import parts, session, shown
+from ui import parts, session, shown, theme
 from ui.navigation import open_evidence
 from ui.words import Words
 
@@ -32,14 +32,19 @@ def show() -> None:
         icon=":material/download:", width="stretch", disabled=not rows, on_click="ignore",
     )  # fmt: skip
     config = st.column_config
-    widths = {"when": 142, "who": 80, "what": 72, "site": 150, "grade": 52, "sentence": 330, "reason": 110,
-              "comment": 200, "move": 130}  # fmt: skip
+    widths = {"when": 92, "who": 70, "what": 78, "site": 165, "grade": 50, "sentence": 320, "reason": 100,
+              "comment": 165, "move": 100}  # fmt: skip
     names = dict(zip(widths, table.columns, strict=True))
+    shown_table = table.with_columns(
+        # the date above the time of day, and no break inside either
+        pl.col(names["when"]).str.replace(" ", "\n"),
+        pl.col(names["sentence"]).map_elements(shown.unbroken, return_dtype=pl.String),
+    )
     st.dataframe(
-        table,
+        shown_table.to_pandas().style.map(theme.grade_style, subset=[names["grade"]]),
         hide_index=True,
-        row_height=46,
-        height=min(len(rows), 14) * 46 + 40,
+        row_height=82,
+        height=min(len(rows), 7) * 82 + 40,
         key="history_table",
         column_config={
             name: (

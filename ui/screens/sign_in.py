@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from base64 import b64encode
 
 import streamlit as st
 
@@ -13,9 +14,10 @@ from ui import parts, session, theme
 def show() -> None:
     words = session.texts()
     with st.container(key="sign_in"):
-        mark = (theme.ASSETS / "mark.svg").read_text(encoding="utf-8").replace("<svg ", '<svg width="40" ', 1)
+        mark = b64encode((theme.ASSETS / "mark.svg").read_bytes()).decode()
         st.html(
-            f'<div class="mc-brand">{mark}<span>{html.escape(words("app.name"))}'
+            f'<div class="mc-brand"><img width="40" alt="" src="data:image/svg+xml;base64,{mark}">'
+            f"<span>{html.escape(words('app.name'))}"
             f" <small>{html.escape(words('app.purpose'))}</small></span></div>"
         )
         parts.language_switch(words)
