@@ -86,7 +86,7 @@ def test_order_extra_columns_mark_of_order_and_gb18030_do_not_matter(tmp_path: P
 
 def test_parquet_times_with_and_without_a_zone_are_read(tmp_path: Path) -> None:
     bundle_of(tmp_path, outlets=OUTLETS)
-    naive = pl.Series("time", [datetime(2026, 1, 1, 8)])  # noqa: DTZ001
+    naive = pl.Series("time", [datetime(2026, 1, 1, 8)])
     for stamps in (naive, naive.dt.replace_time_zone("Asia/Shanghai"), naive.cast(pl.Datetime("ns"))):
         frame = pl.DataFrame({"outlet_id": ["P1-1"], "interval": ["hour"], "factor": ["a21026"], "avg": [1]})
         frame.with_columns(stamps).write_parquet(tmp_path / "readings.parquet")
@@ -160,7 +160,7 @@ def test_a_bundle_of_nothing_but_a_registry_writes_no_stream(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-@given(st.datetimes(datetime(1992, 1, 1), datetime(2100, 1, 1)))  # noqa: DTZ001
+@given(st.datetimes(datetime(1992, 1, 1), datetime(2100, 1, 1)))
 def test_a_time_means_the_same_naive_with_zone_and_in_utc(naive: datetime) -> None:
     aware = naive.replace(tzinfo=SHANGHAI)
     spellings = [
