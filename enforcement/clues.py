@@ -1,6 +1,7 @@
 """From findings to clues: pure. Findings of one site that lie near each other are one episode.
 
-A and B open a clue alone; C needs two independent families or a person (design.md §4). The capture rate
+A and B open a clue alone; C needs two independent families or a person (design.md §4): an episode that rests
+on statistics alone waits in the queue as weak until a person decides or the evidence grows. The capture rate
 accounts for a whole quarter and would glue all its events together, so it makes clues of its own.
 """
 
@@ -17,7 +18,15 @@ from domain.findings import Family, Grade
 #: Findings nearer than this belong to one episode.
 EPISODE_GAP = timedelta(hours=72)
 
-_GRADE_WEIGHT = {Grade.A: 30.0, Grade.B: 20.0, Grade.C: 10.0}
+#: How much an officer's visit may change, by family; and how far a grade may be believed. Set, not measured.
+CONSEQUENCE = {
+    Family.FABRICATION: 40.0,
+    Family.BYPASS: 40.0,
+    Family.CAPTURE_RATE: 25.0,
+    Family.DOOR_ACCESS: 15.0,
+    Family.COMPLIANCE: 15.0,
+}
+CONFIDENCE = {Grade.A: 1.0, Grade.B: 0.9, Grade.C: 0.6}
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,11 @@ class FoundInterval:
     grade: Grade
     start: datetime
     end: datetime
+
+    @property
+    def weight(self) -> float:
+        """Expected consequence: the finding of most weight leads its clue."""
+        return CONSEQUENCE[self.family] * CONFIDENCE[self.grade]
 
 
 @dataclass(frozen=True)
@@ -91,12 +105,12 @@ def repeats(finding: FoundInterval, dismissed: Episode) -> bool:
 
 
 def priority(episode: Episode, score: float) -> float:
-    """Order of the queue: grade first, then the detectors' score (0 to 1), duration and breadth.
+    """Order of the queue: expected consequence first, then the detectors' score (0 to 1), duration, breadth.
 
-    30/20/10 for A/B/C + 8 x score + log2(1 + hours), at most 8, + 2 per further family. The account of a
+    The largest weight + 8 x score + log2(1 + hours), at most 8, + 2 per further family. The account of a
     quarter is long by nature: its length counts for nothing.
     """
-    weight = max(_GRADE_WEIGHT[f.grade] for f in episode.findings)
+    weight = max(f.weight for f in episode.findings)
     accounts = all(_is_account(f) for f in episode.findings)
     hours = 0.0 if accounts else (episode.end - episode.start) / timedelta(hours=1)
     families = len({f.family for f in episode.findings})

@@ -26,12 +26,12 @@ UNDO_SECONDS = 60
 
 @dataclass(frozen=True)
 class Opened:
-    """What a run of `open_clues` did. `waiting`: weak findings that open nothing alone."""
+    """What a run of `open_clues` did. `weak`: of the opened, those a person must confirm."""
 
     opened: int
     grown: int
     withdrawn: int
-    waiting: int
+    weak: int
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,14 @@ def open_clues(connection: Connection, now: datetime) -> Opened:
         sites = clue_rows.sites_to_settle(connection)
         scores = clue_rows.scores(connection, sites)
         before = {c.clue_id: c for c in clue_rows.clues_of(connection, sites)}
-        waiting, opened = _attach(connection, before, sites, scores, now)
+        weak, opened = _attach(connection, before, sites, scores, now)
         members = _by_clue(clue_rows.linked_findings(connection, sites))
         grown = withdrawn = 0
         for clue in before.values():
             change = _settle(connection, clue, members[clue.clue_id], scores.get(clue.site_id, 0.0), now)
             grown += change == "clue.grown"
             withdrawn += change == "clue.withdrawn"
-    return Opened(opened, grown, withdrawn, waiting)
+    return Opened(opened, grown, withdrawn, weak)
 
 
 def queue(
@@ -206,7 +206,7 @@ def _attach(
     scores: Mapping[str, float],
     now: datetime,
 ) -> tuple[int, int]:
-    """Give every loose finding its clue, opening new ones; how many stay loose, how many were opened."""
+    """Give every loose finding its clue, opening new ones; how many of those are weak, how many there are."""
     dismissed: list[Episode] = []
     standing: list[Episode] = []
     for clue_id, rows in _by_clue(clue_rows.linked_findings(connection, sites)).items():
@@ -218,23 +218,27 @@ def _attach(
         if said_before is None:
             fresh.append(finding)
         else:
-            clue_rows.link(connection, said_before, [finding.finding_id])
-    waiting = opened = 0
+            clue_rows.link(connection, said_before, {finding.finding_id: finding.weight})
+    weak = opened = 0
     for episode in merge(fresh, standing):
-        ids = [f.finding_id for f in episode.findings]
+        weights = {f.finding_id: f.weight for f in episode.findings}
         if episode.clue_id is not None:
-            clue_rows.link(connection, episode.clue_id, ids)
-        elif episode.opens_a_clue:
-            rank = priority(episode, scores.get(episode.site_id, 0.0))
-            clue_id = clue_rows.insert_clue(
-                connection, episode.site_id, episode.start, episode.end, rank, now
-            )
-            clue_rows.link(connection, clue_id, ids)
-            _note(connection, clue_id, "clue.opened", now, {"findings": sorted(ids)})
-            opened += 1
-        else:
-            waiting += len(ids)
-    return waiting, opened
+            clue_rows.link(connection, episode.clue_id, weights)
+            continue
+        rank = priority(episode, scores.get(episode.site_id, 0.0))
+        state = _waiting_state(episode)
+        clue_id = clue_rows.insert_clue(
+            connection, episode.site_id, state, episode.start, episode.end, rank, now
+        )
+        clue_rows.link(connection, clue_id, weights)
+        _note(connection, clue_id, "clue.opened", now, {"findings": sorted(weights), "to": state})
+        opened += 1
+        weak += state is State.WEAK
+    return weak, opened
+
+
+def _waiting_state(episode: Episode) -> State:
+    return State.NEW if episode.opens_a_clue else State.WEAK
 
 
 def _settle(
@@ -253,9 +257,11 @@ def _settle(
         return "clue.withdrawn"
     episode = _episode(live, clue.clue_id)
     rank = priority(episode, score)
-    if state is State.WITHDRAWN:
-        clue_rows.set_state(connection, clue.clue_id, State.NEW)
-        _note(connection, clue.clue_id, "clue.returned", now, {"from": state, "to": State.NEW})
+    waiting = _waiting_state(episode)
+    if state is State.WITHDRAWN or (state is State.WEAK and waiting is State.NEW):
+        act = "clue.returned" if state is State.WITHDRAWN else "clue.strengthened"
+        clue_rows.set_state(connection, clue.clue_id, waiting)
+        _note(connection, clue.clue_id, act, now, {"from": state, "to": waiting})
     if (episode.start, episode.end) == (clue.starts_at, clue.ends_at):
         clue_rows.set_priority(connection, clue.clue_id, rank)
         return None

@@ -23,6 +23,7 @@ STRICT = ConfigDict(extra="forbid", populate_by_name=True)
 
 class State(StrEnum):
     NEW = "new"  # 待研判
+    WEAK = "weak"  # 待确认: statistics alone, a person must say whether it is a clue
     WATCHING = "watching"  # 观察
     DISMISSED = "dismissed"  # 已排除
     CASE_OPEN = "case_open"  # 已立案
@@ -37,7 +38,7 @@ class Action(StrEnum):
 
 
 #: States in which a clue still waits for somebody.
-WAITING = (State.NEW, State.WATCHING)
+WAITING = (State.NEW, State.WEAK, State.WATCHING)
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -75,7 +75,7 @@ class ClueRow:
 
 @dataclass(frozen=True)
 class QueueRow:
-    """One line of the queue: a clue with its leading finding (best grade, then smallest p, then longest)."""
+    """One line of the queue: a clue with its leading finding (most weight, then smallest p, then longest)."""
 
     clue_id: int
     version: int
@@ -161,13 +161,13 @@ def scores(connection: Connection, site_ids: Sequence[str]) -> Mapping[str, floa
 
 
 def insert_clue(
-    connection: Connection, site_id: str, starts_at: datetime, ends_at: datetime, priority: float,
-    now: datetime,
+    connection: Connection, site_id: str, state: str, starts_at: datetime, ends_at: datetime,
+    priority: float, now: datetime,
 ) -> int:  # fmt: skip
     row = connection.execute(
-        "INSERT INTO clue (site_id, starts_at, ends_at, priority, made_at) VALUES (%s, %s, %s, %s, %s)"
-        " RETURNING clue_id",
-        [site_id, starts_at, ends_at, priority, now],
+        "INSERT INTO clue (site_id, state, starts_at, ends_at, priority, made_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING clue_id",
+        [site_id, state, starts_at, ends_at, priority, now],
     ).fetchone()
     assert row is not None
     return int(row[0])
@@ -191,11 +191,13 @@ def set_priority(connection: Connection, clue_id: int, priority: float) -> None:
     )
 
 
-def link(connection: Connection, clue_id: int, finding_ids: Sequence[str]) -> None:
+def link(connection: Connection, clue_id: int, weights: Mapping[str, float]) -> None:
+    """Give a clue findings, each with its weight; those it has already stay as they are."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO clue_finding (clue_id, finding_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            [(clue_id, f) for f in finding_ids],
+            "INSERT INTO clue_finding (clue_id, finding_id, weight) VALUES (%s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            [(clue_id, finding_id, weight) for finding_id, weight in weights.items()],
         )
 
 
@@ -228,7 +230,7 @@ def clues_of(connection: Connection, site_ids: Sequence[str]) -> list[ClueRow]:
 def sites_to_settle(connection: Connection) -> list[str]:
     """Sites with findings that belong to no clue, or with clues that new runs may change."""
     rows = connection.execute(
-        "SELECT site_id FROM clue WHERE state IN ('new', 'watching', 'withdrawn')"
+        "SELECT site_id FROM clue WHERE state IN ('new', 'weak', 'watching', 'withdrawn')"
         " UNION SELECT f.site_id FROM finding f WHERE f.withdrawn_run IS NULL"
         " AND NOT EXISTS (SELECT FROM clue_finding cf WHERE cf.finding_id = f.finding_id) ORDER BY site_id"
     ).fetchall()
@@ -250,7 +252,8 @@ def findings_of(connection: Connection, clue_id: int) -> list[FindingRow]:
             " f.sentence_zh, f.sentence_en, f.evidence, f.explanations, f.parameters, f.legal_bases,"
             " f.found_at, f.withdrawn_run IS NOT NULL AS withdrawn"
             " FROM clue_finding JOIN finding f USING (finding_id) WHERE clue_id = %s"
-            " ORDER BY withdrawn, f.grade, f.p_value NULLS FIRST, f.ends_at - f.starts_at DESC, f.finding_id",
+            " ORDER BY withdrawn, weight DESC, f.p_value NULLS FIRST, f.ends_at - f.starts_at DESC,"
+            " f.finding_id",
             [clue_id],
         )
         return cursor.fetchall()
@@ -266,8 +269,8 @@ FROM clue c
 JOIN site s USING (site_id)
 JOIN LATERAL (
     SELECT f.* FROM clue_finding cf JOIN finding f USING (finding_id) WHERE cf.clue_id = c.clue_id
-    ORDER BY f.withdrawn_run IS NOT NULL, f.grade, f.p_value NULLS FIRST, f.ends_at - f.starts_at DESC,
-        f.finding_id
+    ORDER BY f.withdrawn_run IS NOT NULL, cf.weight DESC, f.p_value NULLS FIRST,
+        f.ends_at - f.starts_at DESC, f.finding_id
     LIMIT 1
 ) lead ON true
 JOIN LATERAL (
@@ -329,7 +332,7 @@ def decisions(connection: Connection, scope: Sequence[str], limit: int) -> list[
             " JOIN site s USING (site_id) LEFT JOIN person p ON p.login = a.actor"
             " JOIN LATERAL (SELECT f.* FROM clue_finding cf JOIN finding f USING (finding_id)"
             "   WHERE cf.clue_id = c.clue_id"
-            "   ORDER BY f.withdrawn_run IS NOT NULL, f.grade, f.p_value NULLS FIRST,"
+            "   ORDER BY f.withdrawn_run IS NOT NULL, cf.weight DESC, f.p_value NULLS FIRST,"
             "     f.ends_at - f.starts_at DESC, f.finding_id LIMIT 1"
             " ) lead ON true"
             " WHERE a.actor <> 'system' AND s.region_code LIKE ANY(%s) ORDER BY a.seq DESC LIMIT %s",

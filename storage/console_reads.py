@@ -126,7 +126,7 @@ def sites(connection: Connection, scope: Sequence[str]) -> list[SiteRow]:
             "SELECT s.site_id, s.name, s.industry, s.region_code, s.grade,"
             " (SELECT count(*)::integer FROM outlet o WHERE o.site_id = s.site_id) AS outlets,"
             " (SELECT count(*)::integer FROM clue c WHERE c.site_id = s.site_id"
-            "   AND c.state IN ('new', 'watching')) AS clues"
+            "   AND c.state IN ('new', 'weak', 'watching')) AS clues"
             " FROM site s WHERE s.region_code LIKE ANY(%s) ORDER BY clues DESC, s.name",
             [list(scope)],
         )

@@ -84,9 +84,11 @@ CREATE TABLE clue (
 );
 CREATE INDEX ON clue (state, priority DESC);
 
+-- weight: expected consequence of the finding; the heaviest leads its clue.
 CREATE TABLE clue_finding (
     clue_id    bigint NOT NULL REFERENCES clue,
     finding_id text NOT NULL UNIQUE REFERENCES finding,
+    weight     double precision NOT NULL,
     PRIMARY KEY (clue_id, finding_id)
 );
 

@@ -46,7 +46,7 @@ def test_clues_are_listed_as_json(database: str) -> None:
     city.register(database, NOW)
     listed = CliRunner().invoke(case.app, ["list", "--json"])
     rows = json.loads(listed.stdout)
-    assert [row["grade"] for row in rows] == ["A", "A", "B", "B"]
+    assert [row["grade"] for row in rows] == ["B", "B", "C", "A"]
     assert CliRunner().invoke(case.app, ["list", "--state", "case_open", "--json"]).stdout == "[]\n"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
+from domain.findings import Family
 from domain.registry import SiteId
 from enforcement import people, service
 from enforcement.errors import ClueChanged, Locked, NoSuchClue, NotAllowed, SignInRefused, WrongMove
@@ -16,7 +18,7 @@ from enforcement.rights import EVERYWHERE, Actor, Role
 from enforcement.states import Action, State
 from storage import audit
 from storage.connection import Connection, connect
-from storage.findings import begin_run, withdraw_missing
+from storage.findings import begin_run, load_findings, save_findings, withdraw_missing
 from tests.ui import city
 
 NOW = datetime(2026, 8, 21, 2, 0, tzinfo=UTC)
@@ -38,7 +40,7 @@ def test_clues_are_opened_once_however_often_it_is_asked(connection: Connection,
     before = service.queue(connection, analyst)
     assert service.open_clues(connection, NOW) == service.Opened(0, 0, 0, 0)
     assert service.queue(connection, analyst) == before
-    assert [row.grade for row in before] == ["A", "A", "B", "B"]
+    assert [row.grade for row in before] == ["B", "B", "C", "A"]
     assert {row.findings for row in before} == {1, 2}
 
 
@@ -137,6 +139,28 @@ def test_a_clue_the_data_no_longer_shows_leaves_the_queue_and_comes_back_with_it
     connection.execute("UPDATE finding SET withdrawn_run = NULL")
     service.open_clues(connection, NOW)
     assert service.detail(connection, analyst, clue.clue_id).clue.state == State.NEW
+
+
+def test_statistics_alone_wait_for_a_person_until_the_evidence_grows(
+    connection: Connection, analyst: Actor
+) -> None:
+    known = {r.clue_id for r in service.queue(connection, analyst)}
+    run = begin_run(connection, city.START, city.END, "batch")
+    (lone,) = load_findings(connection, finding_ids=[_statistical(connection)])
+    apart = replace(lone, start=lone.start - timedelta(days=60), end=lone.end - timedelta(days=60))
+    save_findings(connection, run, [apart])
+    assert service.open_clues(connection, NOW).weak == 1
+    (weak,) = [r for r in service.queue(connection, analyst) if r.clue_id not in known]
+    assert (weak.state, weak.grade) == (State.WEAK, "C")
+    save_findings(connection, run, [replace(apart, rule="bypass.treatment_off", family=Family.BYPASS)])
+    service.open_clues(connection, NOW)
+    assert service.detail(connection, analyst, weak.clue_id).clue.state == State.NEW
+
+
+def _statistical(connection: Connection) -> str:
+    row = connection.execute("SELECT finding_id FROM finding WHERE grade = 'C' LIMIT 1").fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def test_a_decision_stands_when_the_finding_behind_it_is_withdrawn(

@@ -55,8 +55,8 @@ def test_who_signs_in_sees_the_most_pressing_clue_first(app: AppTest) -> None:
     _sign_in(app, DEMO_PEOPLE[0].password)
     assert not app.exception
     table = app.dataframe[0].value
-    assert list(table["grade"]) == ["A", "A", "B", "B"]
-    assert table["site"].iloc[0] == "东湖热电厂"
+    assert list(table["grade"]) == ["B", "B", "C", "A"]
+    assert table["site"].iloc[0] == "华岭玻璃股份有限公司"
 
 
 def test_a_search_without_result_says_what_to_do(app: AppTest) -> None:

@@ -123,6 +123,7 @@ def _summary(waiting: Sequence[QueueRow], rows: Sequence[QueueRow], words: Words
     left, start, export = st.columns([6, 1.5, 1.2], vertical_alignment="center")
     texts = (
         words("queue.waiting", n=count[State.NEW]),
+        words("queue.weak", n=count[State.WEAK]),
         words("queue.watching", n=count[State.WATCHING]),
         words("queue.shown", n=len(rows)),
         words("queue.hint"),
