@@ -173,7 +173,8 @@ def fetch_kafka(libraries: Path) -> None:
 def _cluster_id() -> str:
     from base64 import urlsafe_b64encode
 
-    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    text = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return _cluster_id() if text.startswith("-") else text  # Kafka's tools would take it for an option
 
 
 def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
