@@ -85,7 +85,7 @@ class FaultStack:
         for name in PARTS:
             self.start_part(name, name)
         for name in PARTS:
-            wait_until(lambda name=name: self.is_ready(name), f"the {name} is ready")  # type: ignore[misc]
+            self.wait_ready(name)
 
     def stop(self) -> None:
         for processes in self._parts.values():
@@ -123,6 +123,9 @@ class FaultStack:
             return False
         finally:
             connection.close()
+
+    def wait_ready(self, name: str) -> None:
+        wait_until(lambda: self.is_ready(name), f"the {name} is ready")
 
     def signal(self, name: str, number: signal.Signals) -> None:
         if self.is_alive(name):

@@ -13,9 +13,8 @@ from psycopg import sql
 
 from simulators.journal import fingerprint
 from tests.fault.checks import check_plant
-from tests.fault.plant import make_plant
+from tests.fault.quiet import FRAMES, PLANT, deliver, stored
 from tests.fault.stack import FaultStack, wait_until
-from tests.fault.test_restarts import FRAMES, PLANT, deliver, stored
 
 pytestmark = [pytest.mark.apache, pytest.mark.stack, pytest.mark.slow]
 
@@ -73,14 +72,14 @@ class Delivered:
 def delivered(fault_stack: FaultStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
     journal = tmp_path_factory.mktemp("checkers") / "journal.jsonl"
     deliver(fault_stack, FRAMES[DEVICE], journal)
-    wait_until(lambda: stored(fault_stack, PLANT, DEVICE) == len(FRAMES[DEVICE]), "everything is stored")
+    wait_until(lambda: stored(fault_stack, DEVICE) == len(FRAMES[DEVICE]), "everything is stored")
     # a database is copied only while nobody is in it
     for name in ("writer", "gateway", "receiver"):
         fault_stack.kill(name)
     yield Delivered(_copy(fault_stack, "delivered", of="mingcha"), journal)
     for name in ("writer", "gateway", "receiver"):
         fault_stack.revive(name)
-        wait_until(lambda name=name: fault_stack.is_ready(name), f"the {name} is ready")  # type: ignore[misc]
+        fault_stack.wait_ready(name)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -88,11 +87,10 @@ def test_one_lost_or_doubled_row_is_named_by_both_checks(
     fault_stack: FaultStack, delivered: Delivered, damage: str
 ) -> None:
     statement, ledger_words, check_words = DAMAGES[damage]
-    plant = make_plant(0, frames=20)
     copy = _copy(fault_stack, "damaged", of="delivered")
     journal = ("--journal", str(delivered.journal))
     assert fault_stack.command("ledger", "check", *journal, database_url=copy).returncode == 0
-    assert check_plant(copy, plant, delivered.journal).faults == ()
+    assert check_plant(copy, PLANT, delivered.journal).faults == ()
 
     with psycopg.connect(copy) as connection:
         done = connection.execute(statement.encode(), {"lost": LOST, "mn": MN})
@@ -101,7 +99,7 @@ def test_one_lost_or_doubled_row_is_named_by_both_checks(
     ledger = fault_stack.command("ledger", "check", *journal, database_url=copy)
     assert ledger.returncode == 1
     assert ledger_words in ledger.stdout
-    assert any(check_words in fault for fault in check_plant(copy, plant, delivered.journal).faults)
+    assert any(check_words in fault for fault in check_plant(copy, PLANT, delivered.journal).faults)
 
 
 def _copy(stack: FaultStack, name: str, *, of: str) -> str:

@@ -5,49 +5,17 @@ Times are printed (`-rP` shows them), not asserted beyond a generous deadline: t
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import time
 from pathlib import Path
-from random import Random
 
 import psycopg
 import pytest
 
-from ingest.hj212 import read_head
-from simulators.device import Device, Retry
-from simulators.journal import Journal
-from tests.fault.plant import Plant, make_plant
+from tests.fault.quiet import FRAMES, deliver, stored
 from tests.fault.stack import FaultStack, wait_until
 
 pytestmark = [pytest.mark.apache, pytest.mark.stack, pytest.mark.slow]
-
-#: Seed 0 belongs to this module: its devices are registered and the storms do not use them.
-PLANT = make_plant(0, frames=20)
-FRAMES = [[m.frame for m in own if read_head(m.frame).wants_answer] for own in PLANT.messages]
-
-
-def deliver(stack: FaultStack, frames: list[bytes], journal: Path) -> None:
-    """Return when every frame of one device is answered."""
-
-    async def send() -> None:
-        retry = Retry(over_time_seconds=0.5, re_count=200)
-        with Journal(journal) as lines:
-            async with Device("127.0.0.1", stack.gateway_port, lines, Random(1), retry=retry) as device:
-                tally = await device.send(frames)
-                assert tally.answered == len(frames)
-
-    asyncio.run(send())
-
-
-def stored(stack: FaultStack, plant: Plant, device: int) -> int:
-    with psycopg.connect(stack.postgres.url) as connection:
-        row = connection.execute(
-            "SELECT count(*) FROM frame JOIN device USING (device_key) WHERE mn = %s",
-            (plant.devices[device].mn,),
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def assert_ledger_adds_up(stack: FaultStack, journal: Path) -> None:
@@ -69,7 +37,7 @@ def test_gateway_and_writer_are_back_at_work_after_kill_9(fault_stack: FaultStac
     fault_stack.kill("writer")
     fault_stack.revive("writer")
     deliver(fault_stack, FRAMES[0][10:], journal)
-    wait_until(lambda: stored(fault_stack, PLANT, 0) == len(FRAMES[0]), "everything is stored")
+    wait_until(lambda: stored(fault_stack, 0) == len(FRAMES[0]), "everything is stored")
     writer_seconds = time.monotonic() - began
 
     print(f"kill -9 to five frames answered {gateway_seconds:.1f} s, to rows stored {writer_seconds:.1f} s")
@@ -83,16 +51,15 @@ def test_doors_started_before_their_broker_wait_for_it(fault_stack: FaultStack, 
         fault_stack.kill(name)
         fault_stack.revive(name)
     pids = [fault_stack.part(name).pid for name in ("gateway", "receiver")]
-    for name in ("gateway", "receiver"):
-        wait_until(
-            lambda name=name: "server_waited_for" in fault_stack.last_words(name),  # type: ignore[misc]
-            f"the {name} says what it waits for",
-        )
+    wait_until(
+        lambda: all("server_waited_for" in fault_stack.last_words(name) for name in ("gateway", "receiver")),
+        "both doors say what they wait for",
+    )
     fault_stack.broker.start()
 
     deliver(fault_stack, FRAMES[1], tmp_path / "journal.jsonl")
-    wait_until(lambda: fault_stack.is_ready("receiver"), "the receiver is ready")
-    wait_until(lambda: stored(fault_stack, PLANT, 1) == len(FRAMES[1]), "everything is stored")
+    fault_stack.wait_ready("receiver")
+    wait_until(lambda: stored(fault_stack, 1) == len(FRAMES[1]), "everything is stored")
     assert pids == [fault_stack.part(name).pid for name in ("gateway", "receiver")]
     assert_ledger_adds_up(fault_stack, tmp_path / "journal.jsonl")
 
@@ -111,16 +78,16 @@ def test_a_writer_frozen_in_a_transaction_is_let_go_and_its_successor_is_not_dis
     # the frozen one now holds the position of its partition in an open transaction
     try:
         stack.start_part("second writer", "writer")
-        seconds = wait_until(lambda: stored(stack, PLANT, 2) == 10, "the second writer has stored everything")
+        seconds = wait_until(lambda: stored(stack, 2) == 10, "the second writer has stored everything")
         print(f"a frozen writer kept its successor waiting for {seconds:.1f} s, start included")
         stack.signal("writer", signal.SIGCONT)
         deliver(stack, FRAMES[2][10:], journal)
-        wait_until(lambda: stored(stack, PLANT, 2) == len(FRAMES[2]), "one of the two goes on")
+        wait_until(lambda: stored(stack, 2) == len(FRAMES[2]), "one of the two goes on")
         wait_until(lambda: _one_is_fenced(stack), "one of the two was refused and has ended")
     finally:
         stack.forget_part("second writer")
         stack.revive("writer")
-    wait_until(lambda: stack.is_ready("writer"), "the writer is ready")
+    stack.wait_ready("writer")
     assert_ledger_adds_up(stack, journal)
     assert stack.tracebacks_since(logs) == []
 
