@@ -39,12 +39,12 @@ class Said:
 
 
 ZH = Said(
-    "zh", "账号", "密码", "登录", "从第一条开始", "氮氧化物小时值疑似超标3小时", "已排除",
+    "zh", "账号", "密码", "登录", "从第一条开始", "疑似标停未停", "已排除",
     "设备检修", "说明", "确认排除", "撤销", "历史", "排除",
 )  # fmt: skip
 EN = Said(
-    "en", "Account", "Password", "Sign in", "Start with the first", "NOx is suspected above the limit",
-    "Dismissed",     "Equipment repair", "Comment", "Dismiss", "Undo", "History", "Dismiss",
+    "en", "Account", "Password", "Sign in", "Start with the first", "suspected of running during a declared",
+    "Dismissed", "Equipment repair", "Comment", "Dismiss", "Undo", "History", "Dismiss",
 )  # fmt: skip
 
 
@@ -84,13 +84,13 @@ def test_an_officer_dismisses_the_top_clue_and_finds_it_in_the_history(
     # the evidence: one picture of all streams, the sentence, the rule
     expect(page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first).to_be_visible()
     expect(page.locator(".mc-sentence")).to_contain_text(said.sentence)
-    expect(page.locator(".mc-why").first).to_contain_text("compliance.hour_limit")
+    expect(page.locator(".mc-why").first).to_contain_text("fabrication.stopped_running")
 
     # dismissed with a reason, by keyboard
     page.keyboard.press("d")
     dialog = page.get_by_role("dialog")
     dialog.get_by_text(said.reason).click()
-    dialog.get_by_label(said.comment).fill("电话核实,3#锅炉检修")
+    dialog.get_by_label(said.comment).fill("电话核实，1#熔窑检修")
     dialog.get_by_label(said.comment).press("Tab")
     dialog.get_by_role("button", name=said.confirm).click()
     expect(page.locator(".mc-chip").first).to_have_text(said.dismissed)
@@ -98,7 +98,7 @@ def test_an_officer_dismisses_the_top_clue_and_finds_it_in_the_history(
 
     # and found again, with who and why
     page.get_by_test_id("stSidebarNav").get_by_text(said.history, exact=True).click()
-    for text in ("分析员", said.decision, said.reason, "电话核实,3#锅炉检修"):
+    for text in ("分析员", said.decision, said.reason, "电话核实，1#熔窑检修"):
         expect(_cell(page, text)).to_be_attached()
     with connect(database, application_name="mingcha tests", autocommit=True) as connection:
         (decision,) = history(connection, Actor("analyst", "", (Role.ANALYST,), (EVERYWHERE,)))
