@@ -35,6 +35,16 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first: what needs a browser, Kafka, Node or patience comes after everything else."""
+    late = ("slow", "timescale", "browser", "apache")
+    items.sort(
+        key=lambda item: max(
+            (late.index(m.name) + 1 for m in item.iter_markers() if m.name in late), default=0
+        )
+    )
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     if not SHARED.is_dir():

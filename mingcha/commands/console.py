@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -42,14 +41,12 @@ def command(json_: Annotated[bool, typer.Option("--json", help="one JSON line")]
     """Serve the console until Ctrl-C."""
     with sentences():
         settings = load_settings()
-        require_free(settings.console_port, "the console")
+        require_free(settings.console_port, "console")
     address = f"http://{settings.host}:{settings.console_port}"
     if json_:
         print_json({"address": address})
     else:
         console.print(f"console  {address}", highlight=False)
-    try:
-        done = subprocess.run(arguments(settings), env=environment(settings), check=False)
-    except KeyboardInterrupt:
-        return
-    raise typer.Exit(done.returncode)
+    sys.stdout.flush()
+    # become Streamlit: a child would outlive whoever stops this process
+    os.execve(sys.executable, arguments(settings), environment(settings))
