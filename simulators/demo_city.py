@@ -11,6 +11,7 @@ from domain.clock import floor_hour
 from domain.registry import Alert, AlertLevel, Mark, Measure, MeasureKind, Site, SiteId
 from simulators.building import SiteWords, build_plant
 from simulators.city import City
+from simulators.industry import industry
 from simulators.load import Curtailment, State, runs_of_states
 from simulators.noise import Dice
 from simulators.plant import PlantPlan, operations
@@ -80,7 +81,7 @@ def demo_city(seed: int, start: datetime, live_from: datetime | None = None, pow
         site = Site(
             site_id,
             row["name"],
-            row["industry"],
+            industry(row["industry"]).zh,
             row["district"],
             round(district["lon"] + float(place[0]), 4),
             round(district["lat"] + float(place[1]), 4),

@@ -119,15 +119,15 @@ def _signs_in_words(signs: Signs, inside: slice, by_power: bool) -> Words:
     if signs.flow_on[inside].any():
         share = _mean(signs.flow[inside])
         zh.append(f"烟气流量为正常的{share:.0%}")
-        en.append(f"flue gas flow was {share:.0%} of usual")
+        en.append(f"gas flow was {share:.0%} of usual")
     if signs.oxygen_on[inside].any():
         oxygen = _mean(signs.oxygen[inside])
         zh.append(f"氧含量{oxygen:.1f}%")
-        en.append(f"oxygen was {oxygen:.1f} %")
+        en.append(f"O2 {oxygen:.1f} %")
     if signs.temperature_on[inside].any():
         temperature = _mean(signs.temperature[inside])
         zh.append(f"烟温{temperature:.0f}°C")
-        en.append(f"stack temperature was {temperature:.0f} °C")
+        en.append(f"stack {temperature:.0f} °C")
     return Words("、".join(zh), ", ".join(en))
 
 

@@ -21,6 +21,7 @@ SOURCES = sorted((ROOT / "ui").rglob("*.py"))
 
 #: Sections whose words are chosen at run time; what they must hold is checked below.
 VOCABULARIES = {
+    "performance",
     "state", "family", "role", "action", "error", "verdict", "interval", "crc", "lane", "alert", "condition",
     "statistic", "null_model",
 }  # fmt: skip

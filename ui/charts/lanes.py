@@ -73,7 +73,7 @@ def lanes(
     copied: Copied | None = None,
 ) -> alt.VConcatChart | None:
     """All lanes that have data, or None when there is nothing to draw."""
-    axis = _Axis(streams, tuple(flagged), copied, palette, words)
+    axis = _Axis(streams, union(flagged), copied, palette, words)
     drawn = [lane for lane in axis.all() if lane is not None]
     if not any(height > _RIBBON for height, _ in drawn):
         return None
@@ -102,6 +102,17 @@ def lanes(
 
 
 _Lane = tuple[int, alt.LayerChart | alt.FacetChart] | None
+
+
+def union(spans: Sequence[Span]) -> tuple[Span, ...]:
+    """Spans that touch or overlap become one: shades laid over each other would hide the lines."""
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda s: (s.start, s.end)):
+        if joined and span.start <= joined[-1].end:
+            joined[-1] = Span(joined[-1].start, max(joined[-1].end, span.end))
+        else:
+            joined.append(span)
+    return tuple(joined)
 
 
 @dataclass(frozen=True)

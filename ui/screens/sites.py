@@ -27,7 +27,7 @@ def show() -> None:
             words("sites.col_site"): [r.name for r in rows],
             words("sites.col_industry"): [r.industry for r in rows],
             words("sites.col_region"): [r.region_code for r in rows],
-            words("sites.col_grade"): [r.grade for r in rows],
+            words("sites.col_grade"): [words.term("performance", r.grade) for r in rows],
             words("sites.col_outlets"): [r.outlets for r in rows],
             words("sites.col_clues"): [r.clues for r in rows],
         }
