@@ -115,7 +115,7 @@ def run(readings: int = READINGS, rounds: int = ROUNDS) -> dict[str, Any]:
         "readings": readings,
         "rounds": rounds,
         "results": results,
-        "not_measured": "TCP to rows: run `mingcha load` against a running stack",
+        "not_measured": "TCP to rows",
     }
 
 
