@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -17,6 +18,10 @@ from mingcha.stack.broker import MemoryBroker
 from mingcha.stack.ports import free_port
 from mingcha.stack.postgres import EmbeddedPostgres
 from storage.migrate import Flavour, migrate, status
+
+# a test is never timed: a cold kernel or a busy machine is no failure
+hypothesis.settings.register_profile("mingcha", deadline=None)
+hypothesis.settings.load_profile("mingcha")
 
 #: Field frames and real data sets live outside the project; tests that need them skip where they are absent.
 SHARED = Path(os.environ.get("MINGCHA_SHARED", Path(__file__).resolve().parents[2] / "shared"))

@@ -60,20 +60,27 @@ def usable_of_site(window: Window, off_share: float) -> list[Usable]:
 
 
 def usable_of_outlet(window: Window, outlet_id: OutletId, off_share: float) -> list[Usable]:
-    """The factors of one outlet at the interval, minute or hour, that covers more of the window."""
+    """The factors of one outlet at the interval, minute or hour, that covers more of the window.
+
+    Realtime values are judged only where there is nothing else: they say the same at many times the cost.
+    """
     hours_off = production_off(window, outlet_id, off_share)
-    best: list[Usable] = []
-    most = 0
-    for interval in (Interval.MINUTE, Interval.HOUR):
-        made = [
+
+    def judged(interval: Interval) -> list[Usable]:
+        return [
             _usable(window, outlet_id, factor, series, hours_off)
             for factor, series in sorted(window.series_of(outlet_id, interval).items())
             if factor not in BY_NATURE_CONSTANT
         ]
+
+    best: list[Usable] = []
+    most = 0
+    for interval in (Interval.MINUTE, Interval.HOUR):
+        made = judged(interval)
         covered = sum(int(np.count_nonzero(u.ticks != GAP)) * u.grid.step_us for u in made)
         if covered and FINER_IS_ENOUGH * covered > most:
             best, most = made, covered
-    return best
+    return best or [u for u in judged(Interval.REALTIME) if np.any(u.ticks != GAP)]
 
 
 def _usable(
@@ -132,8 +139,8 @@ def nothing_usable(rule: Rule, outlet_id: OutletId) -> Abstention:
     return abstain(
         rule,
         outlet_id,
-        "该时段没有可判定的正常小时或分钟数据",
-        "no minute or hour values flagged normal while production ran",
+        "该时段没有可判定的正常数据",
+        "no values flagged normal while production ran",
     )
 
 

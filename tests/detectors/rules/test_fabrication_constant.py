@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from detectors.catalogue import load_rules
 from detectors.window import Floats, Window
+from domain.clock import Interval
 from domain.findings import Finding, Verdict
 from domain.registry import Mark, MeterRole, Registry
 from domain.standards import CONDITION_CODES, Condition
@@ -55,6 +58,17 @@ def test_twelve_frozen_hours_are_found_to_the_interval(seed: int, minutes: int) 
     assert grid.time(500 + 720 // minutes) <= finding.end <= grid.time(502 + 720 // minutes)
     assert finding.p_value is not None
     assert finding.p_value < 1e-4
+
+
+def test_realtime_values_are_judged_where_there_is_nothing_else() -> None:
+    values = reading(np.random.default_rng(5), 14 * 24 * 60)
+    values[3000 : 3000 + 720] = values[3000]
+    world, _ = found(values, 1)
+    ((outlet, factor, _), minutes) = next(iter(world.series.items()))
+    realtime = replace(world, series={(outlet, factor, Interval.REALTIME): minutes})
+    (finding,) = RULE.evaluate(realtime).findings
+    assert finding.start >= minutes.grid.time(2999)
+    assert finding.end <= minutes.grid.time(3722)
 
 
 def test_a_coarse_dust_meter_near_zero_is_not_accused() -> None:
