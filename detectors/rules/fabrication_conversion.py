@@ -123,7 +123,7 @@ class Conversion:
         """`o2_percent` is the oxygen to convert with; spread and validity come from `oxygen` as reported."""
         reported = hours.converted_avg
         expected = hours.avg * conversion_factor(o2_percent, reference)
-        rest = AIR_O2_PERCENT - o2_percent
+        rest = np.where(np.isnan(expected), np.nan, AIR_O2_PERCENT - o2_percent)
         judged = is_measured(hours) & is_measured(oxygen) & (hours.avg >= 0) & (reported >= 0)
         judged &= ~np.isnan(expected)
         # rounding of the inputs moves the result, the result itself is good to one unit of its last digit

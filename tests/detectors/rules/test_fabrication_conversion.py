@@ -92,7 +92,7 @@ def test_air_in_the_probe_and_flagged_hours_are_not_judged() -> None:
     keys = [(worlds.STACK, factor, Interval.HOUR) for factor in (worlds.SO2, worlds.O2)]
     so2, o2 = (window.series[key] for key in keys)
     air = o2.avg.copy()
-    air[100:150] = 20.95
+    air[100:125], air[125:150] = 20.95, 21.0
     flags = so2.condition.copy()
     flags[300:350] = CONDITION_CODES[Condition.CALIBRATION]
     converted = so2.converted_avg.copy()
