@@ -14,6 +14,9 @@ from ui import parts, session, shown, theme
 from ui.navigation import open_evidence
 from ui.words import Words
 
+#: Five lines of a sentence; the column is narrower than in the queue.
+ROW_HEIGHT = 104
+
 
 def show() -> None:
     person, words = session.require_actor(), session.texts()
@@ -43,8 +46,8 @@ def show() -> None:
     st.dataframe(
         shown_table.to_pandas().style.map(theme.grade_style, subset=[names["grade"]]),
         hide_index=True,
-        row_height=82,
-        height=min(len(rows), 7) * 82 + 40,
+        row_height=ROW_HEIGHT,
+        height=min(len(rows), 7) * ROW_HEIGHT + 40,
         key="history_table",
         column_config={
             name: (
